@@ -1,0 +1,102 @@
+"""Horae: from a raw behaviour log to recommendations that know when.
+
+Importing this package loads neither torch nor polars: the public names below are looked up on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from horae.data.checks import describe
+    from horae.data.clean import read_events
+    from horae.data.simulate import simulate
+    from horae.data.split import Split, split_by_column, split_by_time, split_leave_one_out, split_rolling
+    from horae.errors import (
+        DataError,
+        HoraeError,
+        MissingExtraError,
+        NotTrainedError,
+        RecipeError,
+        RunError,
+        StoreError,
+        UnknownIdError,
+    )
+    from horae.evaluation.protocol import evaluate
+    from horae.recommend.recommender import Recommender
+    from horae.recommend.run import load
+    from horae.schema import Events, HistoryEvent, Recommendations, Requests
+    from horae.training.compare import compare
+    from horae.training.train import train
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "DataError": "errors",
+    "Events": "schema",
+    "HistoryEvent": "schema",
+    "HoraeError": "errors",
+    "MissingExtraError": "errors",
+    "NotTrainedError": "errors",
+    "RecipeError": "errors",
+    "Recommendations": "schema",
+    "Recommender": "recommend.recommender",
+    "Requests": "schema",
+    "RunError": "errors",
+    "Split": "data.split",
+    "StoreError": "errors",
+    "UnknownIdError": "errors",
+    "compare": "training.compare",
+    "describe": "data.checks",
+    "evaluate": "evaluation.protocol",
+    "load": "recommend.run",
+    "read_events": "data.clean",
+    "simulate": "data.simulate",
+    "split_by_column": "data.split",
+    "split_by_time": "data.split",
+    "split_leave_one_out": "data.split",
+    "split_rolling": "data.split",
+    "train": "training.train",
+}
+
+__all__ = [
+    "DataError",
+    "Events",
+    "HistoryEvent",
+    "HoraeError",
+    "MissingExtraError",
+    "NotTrainedError",
+    "RecipeError",
+    "Recommendations",
+    "Recommender",
+    "Requests",
+    "RunError",
+    "Split",
+    "StoreError",
+    "UnknownIdError",
+    "__version__",
+    "compare",
+    "describe",
+    "evaluate",
+    "load",
+    "read_events",
+    "simulate",
+    "split_by_column",
+    "split_by_time",
+    "split_leave_one_out",
+    "split_rolling",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'horae' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"horae.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,21 @@
+"""`horae data`: verbs on logs, before any model."""
+
+from __future__ import annotations
+
+import typer
+
+from horae.cli.data import convert, describe, fetch, simulate, split
+
+__all__ = ["verbs"]
+
+verbs = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+verbs.command("describe", epilog=describe.EXAMPLES)(describe.describe)
+verbs.command("convert", epilog=convert.EXAMPLES)(convert.convert)
+verbs.command("split", epilog=split.EXAMPLES)(split.split)
+verbs.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
+verbs.command("fetch", epilog=fetch.EXAMPLES)(fetch.fetch)
+
+
+@verbs.callback()
+def data() -> None:
+    """Look at logs, clean, split, simulate and fetch them."""

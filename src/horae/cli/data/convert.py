@@ -1,0 +1,55 @@
+"""`horae data convert`: a raw log in, the cleaned events out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from horae.cli import options as o
+from horae.cli.files import check_ending, table_to
+from horae.cli.inputs import Reading, data_table
+from horae.cli.output import say, show_json
+
+__all__ = ["EXAMPLES", "convert"]
+
+EXAMPLES = """\b
+Examples:
+  horae data convert ratings.dat -o events.parquet
+  horae data convert events.csv -o clean.csv --set data.min_item_events=5
+  horae data convert sqlite:///shop.db --query "select * from orders" -o - | head
+"""
+BLOCK = 200_000
+
+
+def convert(
+    events: o.Log,
+    out: Annotated[
+        str,
+        typer.Option("--out", "-o", metavar="FILE", help="A .csv, .parquet or .jsonl file, or - for CSV.", show_default=False),
+    ],
+    columns: o.Columns = None,
+    query: o.Query = None,
+    read: o.Read = None,
+    timezone: o.Timezone = None,
+    max_bad: o.BadShare = None,
+    strict: o.Strict = False,
+    set_: o.Set = None,
+    json_: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Clean a log and write it in another format."""
+    from horae.recipe import Recipe
+
+    check_ending(out)
+    if json_ and out == "-":
+        raise typer.BadParameter("cannot go with --json: both would use standard output.", param_hint="-o -")
+    table = data_table(Recipe("convert").with_overrides(set_ or ()).data, timezone, max_bad)
+    log = Reading.of(columns, query, read, strict).events(events, table)
+    with table_to(out) as write:
+        for block in log.frame.iter_slices(BLOCK):
+            write(block)
+    if json_:
+        show_json({"file": out, "events": len(log), "columns": log.frame.columns, "report": log.report.as_dict()})
+    elif out != "-":
+        say(f"{len(log):,} events: {out}")

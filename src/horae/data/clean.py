@@ -1,0 +1,212 @@
+"""From a frame that was understood to Events: dirt out, policies applied, every row in its place, all of it reported.
+
+In: what `columns.understand` returns, and `DataSettings`. Out: `Events`. `read_events` is the way in from a file. It
+reads no clock: events are in the future only if the caller says when now is.
+
+The steps are listed in `BEFORE_SORT` and `AFTER_SORT`, in the order in which they run; `faults` and `thin` hold them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+
+from horae.data import faults, thin
+from horae.data.faults import ORDER_COLUMN, SOURCE_ROW, Done
+from horae.data.places import mark_targets, name_behaviors, number_events, sort_lines
+from horae.data.raw import read_share
+from horae.data.settings import DataSettings
+from horae.errors import DataError, RecipeError
+from horae.schema import (
+    BEHAVIOR,
+    CANONICAL,
+    EVENT_ORDER,
+    NOT_TARGETS,
+    TARGET,
+    TIME_TYPE,
+    TIMESTAMP,
+    VALUE,
+    DataReport,
+    Events,
+    Step,
+)
+
+__all__ = ["DataSettings", "clean", "read_events"]
+
+EXAMPLE_ROW: Final = re.compile(r"^row (\d+)(?=:)")
+DataTypes = dict[str, pl.DataType | type[pl.DataType]]
+DataStep = Callable[[pl.DataFrame, DataSettings], Done]
+BEFORE_SORT: tuple[DataStep, ...] = (
+    faults.null_ids,
+    faults.twin_ids,
+    faults.impossible_values,
+    faults.impossible_times,
+    thin.unwanted_times,
+)
+AFTER_SORT: tuple[DataStep, ...] = (
+    faults.exact_duplicates,
+    thin.repeats,
+    faults.outliers,
+    thin.robots,
+    thin.min_history,
+    thin.core,
+)
+
+
+def read_events(
+    source: Any,
+    *,
+    columns: Mapping[str, str] | None = None,
+    settings: DataSettings | None = None,
+    query: str | None = None,
+    strict: bool = False,
+    now: datetime | None = None,
+    **reading: Any,
+) -> Events:
+    """Read a raw log, understand its columns, clean it: the way in.
+
+    Args:
+        source: A path, glob, folder, "-" (standard input), polars or pandas frame, or database URL.
+        columns: Canonical name -> the log's name, where recognition would err: `{"user_id": "customer"}`.
+        settings: How to clean; None: keep all that can be kept.
+        query: The SQL query, where `source` is a database URL.
+        strict: Refuse the log if a single row is unreadable or has no user or item.
+        now: Events later than this are impossible; a time with its zone.
+        **reading: `header`, `delimiter`, `encoding`, as `sources.read_table` takes them.
+
+    Raises:
+        DataError: The log cannot be read or understood, has too many bad rows, or nothing is left of it.
+    """
+    from horae.data.columns import understand
+    from horae.data.sources import read_table
+
+    settings = settings or DataSettings()
+    settings = replace(settings, max_bad=0.0) if strict else settings
+    table = read_table(source, max_bad=settings.max_bad, query=query, **reading)
+    frame, understood = understand(table, columns=columns, timezone=settings.timezone, max_bad=settings.max_bad)
+    rows_read, steps = table.frame.height + table.set_aside, [*table.steps, *understood]
+    told = frame.height == table.frame.height or SOURCE_ROW in frame.columns
+    table = replace(table, frame=table.frame.clear())  # `where` needs the files, not their rows
+    box = [frame]
+    del frame
+    where = table.where if told else None
+    return clean(box.pop(), steps, table.source, rows_read, settings, strict=strict, now=now, where=where)
+
+
+def clean(
+    frame: pl.DataFrame,
+    steps: Sequence[Step] = (),
+    source: str = "memory",
+    rows_read: int | None = None,
+    settings: DataSettings | None = None,
+    *,
+    strict: bool = False,
+    now: datetime | None = None,
+    where: Callable[[int], str] | None = None,
+) -> Events:
+    """Clean a frame with canonical columns; cleaning twice changes nothing.
+
+    Args:
+        frame: `user_id`, and any of `item_id`, `behavior`, `timestamp` (Datetime us UTC), `value`, `position`; all
+            others are context. Rows stand in the log's order. `event_order`, as Events have it, is a position.
+        steps: What was understood and set aside before.
+        source: The log's name, for the report and for errors.
+        rows_read: Rows of the source, those set aside included.
+        settings: How to clean.
+        strict: Allow no unreadable row and no empty id.
+        now: Events later than this are impossible.
+        where: Says `file:row` of a row of the frame, counted from 0; None: "row 17", counted from 1.
+
+    Raises:
+        DataError: Too many bad rows, too many behaviors, or no event left.
+        RecipeError: `target_behaviors` names one that the log does not have.
+    """
+    settings = settings or DataSettings()
+    report = DataReport(source, frame.height if rows_read is None else rows_read, 0, list(steps))
+    frame = _with_all_columns(frame, report)
+    for step in BEFORE_SORT:
+        frame = _apply(step(frame, settings), report, where)
+    frame = _apply(faults.future_times(frame, now), report, where)
+    _refuse_bad(report, 0.0 if strict else settings.max_bad, (*("null_ids",) * strict,))
+    _refuse_empty(frame, report)
+    frame = _apply(name_behaviors(frame), report, where)
+    frame = _apply(sort_lines(frame), report, where)
+    for step in AFTER_SORT:
+        frame = _apply(step(frame, settings), report, where)
+    _refuse_empty(frame, report)
+    frame = _apply(number_events(frame), report, where)
+    frame = mark_targets(frame, _target_behaviors(frame, settings), settings.repeat_targets)
+    report.rows_kept = frame.height
+    context = [name for name in frame.columns if name not in CANONICAL]
+    return Events(frame.select(*[name for name in CANONICAL if name in frame.columns], *context), report)
+
+
+def _target_behaviors(frame: pl.DataFrame, settings: DataSettings) -> list[str]:
+    present = frame.schema[BEHAVIOR].categories.to_list()  # type: ignore[attr-defined]
+    absent = [name for name in settings.target_behaviors if name not in present]
+    if absent:
+        raise RecipeError(
+            f"[data] target_behaviors names {absent[0]!r}, which the log does not have.",
+            hint=f"The log has {', '.join(map(repr, present))}.",
+        )
+    return list(settings.target_behaviors) or [name for name in present if name.casefold() not in NOT_TARGETS]
+
+
+def _with_all_columns(frame: pl.DataFrame, report: DataReport) -> pl.DataFrame:
+    """Add what the log does not have, as unknown, and number the rows."""
+    if EVENT_ORDER in frame.columns:  # Events that are read again
+        frame = frame.drop(ORDER_COLUMN, TARGET, strict=False).rename({EVENT_ORDER: ORDER_COLUMN})
+    elif TARGET in frame.columns:
+        frame = frame.rename({TARGET: f"{TARGET}_in_log"})
+        report.add(Step(TARGET, "changed", 0, f"the log's column {TARGET!r} is called '{TARGET}_in_log' here."))
+    if ORDER_COLUMN in frame.columns and frame[ORDER_COLUMN].null_count():
+        unknown = frame[ORDER_COLUMN].null_count()
+        frame = frame.drop(ORDER_COLUMN)
+        message = "positions are unknown; the log's order of rows is used instead, for all."
+        report.add(Step("positions", "warning", unknown, message, hint="Complete the column, or sort the log."))
+    types: DataTypes = {BEHAVIOR: pl.String, TIMESTAMP: TIME_TYPE, VALUE: pl.Float64}
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in types.items() if name not in frame.columns]
+    wanted: DataTypes = {
+        TIMESTAMP: TIME_TYPE,
+        VALUE: pl.Float64,
+        ORDER_COLUMN: pl.Int64,
+    }
+    wrong = [pl.col(name).cast(dtype) for name, dtype in wanted.items() if frame.schema.get(name, dtype) != dtype]
+    row = [] if SOURCE_ROW in frame.columns else [pl.int_range(pl.len(), dtype=pl.Int64).alias(SOURCE_ROW)]
+    return frame.with_columns(*missing, *wrong, *row)
+
+
+def _apply(done: Done, report: DataReport, where: Callable[[int], str] | None) -> pl.DataFrame:
+    """Report a step, its examples named by file and row where these are known."""
+    frame, step = done
+    if step is not None and where is not None:
+        named = (EXAMPLE_ROW.sub(lambda row: where(int(row[1]) - 1), example) for example in step.examples)
+        step = replace(step, examples=tuple(named))
+    if step is not None:
+        report.add(step)
+    return frame
+
+
+def _refuse_bad(report: DataReport, max_bad: float, also: tuple[str, ...]) -> None:
+    """Few bad rows, of whatever kinds, are borne; together they may not be many."""
+    bad = [step for step in report.steps if step.kind == "set_aside" or step.name in also]
+    message = "; ".join(f"{step.name}: {step.rows:,} {step.message.rstrip('.')}" for step in bad)
+    shown = [example for step in bad for example in step.examples] or ["not known"]
+    hint = " ".join([*(step.hint for step in bad if step.hint), "Mend the log, or allow more with --max-bad."])
+    count = sum(step.rows for step in bad)
+    read_share(count, report.rows_read, max_bad, f"{report.source}: bad rows. {message}.", shown, hint)
+
+
+def _refuse_empty(frame: pl.DataFrame, report: DataReport) -> None:
+    if frame.height:
+        return
+    lost = "; ".join(f"{step.name}: {step.rows:,}" for step in report.steps if step.kind in ("dropped", "set_aside"))
+    raise DataError(
+        f"{report.source}: no event is left of {report.rows_read:,} rows read. {lost}".strip(),
+        hint="Give a log with events, or [data] settings that keep some.",
+    )

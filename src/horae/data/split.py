@@ -1,0 +1,313 @@
+"""Which events may be learned from, which choose the model, which judge it. Validation always stands before test.
+
+In: Events. Out: `Split`: the same events with a part for each row, the boundaries in words, and facts that say what the
+split costs (cold users, cold items, targets that no model of known items can hit). It does not know models or metrics.
+
+A part says what a row may be used for; only its rows with `target` are what recommendations are judged by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from horae.data.cut import Boundary, as_text, boundary_before, known_times, parts_by_time
+from horae.data.order import Array, Mask, changes, first_of_user, stable_order
+from horae.data.places import mark_targets
+from horae.errors import DataError
+from horae.schema import BEHAVIOR, EVENT_ORDER, ITEM, TARGET, TIMESTAMP, USER, Events
+
+__all__ = ["PARTS", "Split", "split_by_column", "split_by_time", "split_leave_one_out", "split_rolling"]
+
+PARTS: Final = ("train", "validation", "test", "unused")
+TRAIN, VALIDATION, TEST, UNUSED = range(4)
+PART_NAMES: Final = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "val": VALIDATION,
+    "dev": VALIDATION,
+    "test": TEST,
+    "testing": TEST,
+    "unused": UNUSED,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Events, and for each of their rows the part it belongs to.
+
+    Attributes:
+        events: All events, those of `unused` included: they may still be history of what comes after them.
+        part: Enum of `PARTS`, row for row beside `events.frame`.
+        kind: `time`, `leave-one-out`, `column` or `rolling`.
+        boundary: Where test begins, in words or as an ISO time.
+        validation_boundary: Where validation begins; empty where there is none.
+        ties: Who orders a user's equal times: the `log`, or a seeded shuffle (`shuffled`).
+        facts: Events, users and targets of each part; `cold_users` (test users without an event before),
+            `cold_items` (test items without one), `cold_user_share` and `share_lost` (the shares of test targets on
+            these; who knows ids only must miss the latter), `ties_share` (test targets at the time of their user's
+            event just before).
+    """
+
+    events: Events
+    part: pl.Series
+    kind: str
+    boundary: str
+    validation_boundary: str = ""
+    ties: str = "log"
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def train(self) -> Events:
+        """Everything before test: train and validation."""
+        return self.events.filter(self.part.is_in(["train", "validation"]))
+
+    @property
+    def fit(self) -> Events:
+        """Train alone: what a model may learn from while validation chooses it."""
+        return self.events.filter(self.part == "train")
+
+    @property
+    def validation(self) -> Events:
+        """What chooses between models and stops training."""
+        return self.events.filter(self.part == "validation")
+
+    @property
+    def test(self) -> Events:
+        """What judges, once."""
+        return self.events.filter(self.part == "test")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the rows, as plain JSON types."""
+        return {
+            "kind": self.kind,
+            "boundary": self.boundary,
+            "validation_boundary": self.validation_boundary,
+            "ties": self.ties,
+            "facts": self.facts,
+        }
+
+    def __str__(self) -> str:
+        events, users, targets = self.facts["events"], self.facts["users"], self.facts["targets"]
+        lines = [f"Split by {self.kind}: test from {self.boundary}, ties by {self.ties}"]
+        for name in PARTS:
+            if events[name]:
+                judged = f", {targets[name]:,} targets" if name in targets else ""
+                lines.append(f"  {name:<11} {events[name]:>11,} events of {users[name]:>9,} users{judged}")
+        lines.append(
+            f"  {self.facts['cold_users']:,} users and {self.facts['cold_items']:,} items of test are new: "
+            f"{self.facts['share_lost']:.1%} of its targets cannot be hit by who knows ids only"
+        )
+        return "\n".join(lines)
+
+
+def split_by_time(events: Events, test: Boundary = 0.1, validation: Boundary = 0.1) -> Split:
+    """One boundary for everybody, so that nobody's future leaks into anybody's past.
+
+    Args:
+        events: All with known times, or some: an event of unknown time takes the part of its neighbours in the line
+            where both agree, and is unused where they do not.
+        test: A share of the events (0.1), a time or ISO date, or a duration before the last event ("7d", "12h").
+        validation: The same, counted back from the test boundary; 0 for none.
+
+    Returns:
+        Events at or after a boundary are in the later part; equal times are never parted, so that a share is met as
+        nearly as the times allow.
+
+    Raises:
+        DataError: No times, or a part would be empty.
+    """
+    times = known_times(events)
+    end = boundary_before(times, test, "test")
+    start = boundary_before(times, validation, "validation", before=end) if validation else end
+    part = parts_by_time(events.frame, [start, end])
+    asked = (TRAIN, VALIDATION, TEST) if validation else (TRAIN, TEST)
+    return _split(events, part, "time", as_text(end), as_text(start) if validation else "", asked=asked)
+
+
+def split_leave_one_out(events: Events, ties: Literal["log", "shuffled"] = "log", seed: int = 0) -> Split:
+    """Each user's last target is test, the one before it validation: for comparison with papers.
+
+    Users with fewer than three targets stay in train, whole. Events that are no targets go with the place where they
+    stand: after the validation target they are validation's (history of test, nothing to fit on), after the test
+    target they are unused. One user's train stands after another's test here: time leaks, as in the papers.
+
+    Args:
+        events: With or without times.
+        ties: `shuffled` re-orders each user's events of equal time by `seed`, where all of the user's times are known,
+            and writes `event_order` anew.
+        seed: For `shuffled`.
+
+    Raises:
+        DataError: No user has three targets.
+    """
+    if ties not in ("log", "shuffled"):
+        raise DataError(f"ties = {ties!r}: expected 'log' or 'shuffled'.")
+    events = _shuffle_ties(events, seed) if ties == "shuffled" else events
+    first, line = first_of_user(events.frame[USER])
+    target_rows = np.flatnonzero(events.frame[TARGET].to_numpy())
+    starts = np.searchsorted(target_rows, np.flatnonzero(first))
+    ends = np.append(starts[1:], len(target_rows))
+    enough = ends - starts >= 3
+    if not enough.any():
+        raise DataError(
+            "Leave-one-out needs a user with three events that may be targets; the log has none.",
+            hint="Split by time, give a longer log, or see [data] target_behaviors and repeat_targets.",
+        )
+    test_U, validation_U = (np.full(len(starts), len(line)) for _ in range(2))
+    test_U[enough] = target_rows[ends[enough] - 1]
+    validation_U[enough] = target_rows[ends[enough] - 2]
+    row = np.arange(len(line))
+    test_N, validation_N = test_U[line], validation_U[line]
+    part = (row >= validation_N).astype(np.uint8) + (row >= test_N) + (row > test_N)
+    words = "each user's last target event"
+    return _split(events, part, "leave-one-out", words, f"{words} but one", ties)
+
+
+def split_by_column(events: Events, column: str = "split") -> Split:
+    """The split that the log itself brings; unknown parts are unused, and validation may be absent.
+
+    Args:
+        events: With the column among their context.
+        column: Holds train, validation (valid, val, dev) and test, in any case.
+
+    Raises:
+        DataError: No such column, another value in it, or no train or test.
+    """
+    if column not in events.context:
+        listed = ", ".join(events.context) or "none"
+        raise DataError(f"The log has no column {column!r} to split by.", hint=f"Its further columns: {listed}.")
+    values = events.frame[column].cast(pl.String).str.strip_chars().str.to_lowercase()
+    strange = values.drop_nulls().unique().sort().filter(~values.drop_nulls().unique().sort().is_in(list(PART_NAMES)))
+    if len(strange):
+        raise DataError(
+            f"Column {column!r} holds {strange[0]!r}; expected train, validation and test.",
+            hint="Rename its values, or split by time or leave-one-out.",
+        )
+    part = values.replace_strict(PART_NAMES, default=None, return_dtype=pl.UInt8).fill_null(UNUSED).to_numpy()
+    words = f"column {column}"
+    return _split(events, part, "column", words, words if (part == VALIDATION).any() else "", asked=(TRAIN, TEST))
+
+
+def split_rolling(events: Events, folds: int, horizon: str | timedelta | float) -> list[Split]:
+    """Several time splits, one window apart: how quality holds over time.
+
+    Args:
+        events: With known times.
+        folds: How many; each tests the window after the one before.
+        horizon: Length of the test window, and of the validation window before it: "7d", a timedelta, or a share of
+            the events.
+
+    Returns:
+        Oldest first; the last fold's test ends with the log. Events after a fold's test are unused.
+
+    Raises:
+        DataError: No times, or the log is too short for so many windows.
+    """
+    if folds < 1:
+        raise DataError(f"folds = {folds}: expected 1 or more.")
+    if isinstance(horizon, float | int):
+        _need_share(horizon * (folds + 1))
+    times = known_times(events)
+    edges: list[int] = []
+    for _ in range(folds + 1):
+        edges.append(boundary_before(times, horizon, "horizon", before=edges[-1] if edges else None))
+    edges = edges[::-1]
+    splits = []
+    for fold in range(folds):
+        start, end, after = edges[fold], edges[fold + 1], edges[fold + 2 : fold + 3]
+        part = parts_by_time(events.frame, [start, end, *after])
+        asked = (TRAIN, VALIDATION, TEST)
+        splits.append(_split(events, part, "rolling", as_text(end), as_text(start), asked=asked))
+    return splits
+
+
+def _split(
+    events: Events,
+    part: npt.NDArray[Any],
+    kind: str,
+    boundary: str,
+    validation_boundary: str,
+    ties: str = "log",
+    asked: Sequence[int] = (TRAIN, VALIDATION, TEST),
+) -> Split:
+    """Put a split together, or say which part is missing."""
+    target = events.frame[TARGET].to_numpy()
+    for code in asked:
+        rows = part == code
+        if not rows.any() or (code == TEST and not (rows & target).any()):
+            what = "event that may be a target" if rows.any() else "event"
+            raise DataError(
+                f"The {PARTS[code]} part would have no {what}: {len(events):,} events are too few for this split.",
+                hint="Give a longer log, a larger share, or another kind of split.",
+            )
+    names = pl.Series("part", PARTS, dtype=pl.Enum(PARTS)).gather(part)
+    return Split(events, names, kind, boundary, validation_boundary, ties, _facts(events, part, target))
+
+
+def _facts(events: Events, part: npt.NDArray[Any], target: Mask) -> dict[str, Any]:
+    frame = events.frame
+    first, line = first_of_user(frame[USER])
+    before, test = part <= VALIDATION, part == TEST
+    judged = test & target
+    cells = np.bincount(line * len(PARTS) + part, minlength=int(first.sum()) * len(PARTS))
+    users_UP = cells.reshape(-1, len(PARTS)) > 0
+    seen_U, tested_U = users_UP[:, TRAIN] | users_UP[:, VALIDATION], users_UP[:, TEST]
+    facts: dict[str, Any] = {
+        "events": {name: int((part == code).sum()) for code, name in enumerate(PARTS)},
+        "users": {name: int(users_UP[:, code].sum()) for code, name in enumerate(PARTS)},
+        "targets": {"validation": int((target & (part == VALIDATION)).sum()), "test": int(judged.sum())},
+        "cold_users": int((tested_U & ~seen_U).sum()),
+        "cold_items": 0,
+        "cold_user_share": float((~seen_U[line[judged]]).mean()),
+        "share_lost": 0.0,
+        "ties_share": float(_tied(frame)[judged].mean()),
+    }
+    if events.has_items:
+        known = frame[ITEM].filter(pl.Series(before)).unique()
+        new = frame.filter(pl.Series(test)).select(ITEM, TARGET, new=~pl.col(ITEM).is_in(known.implode()))
+        facts["cold_items"] = new.filter("new")[ITEM].n_unique()
+        facts["share_lost"] = float(new.filter(TARGET)["new"].mean() or 0.0)  # type: ignore[arg-type]
+    return facts
+
+
+def _tied(frame: pl.DataFrame) -> Mask:
+    """True where an event has the known time of its user's event just before."""
+    known: Mask = frame[TIMESTAMP].is_not_null().to_numpy()
+    return ~changes(frame[USER]) & ~changes(frame[TIMESTAMP]) & known
+
+
+def _shuffle_ties(events: Events, seed: int) -> Events:
+    """Re-order equal times within users whose times are all known; places stay sorted, order is written anew."""
+    frame = events.frame
+    _, line = first_of_user(frame[USER])
+    unknown_U = np.bincount(line, weights=frame[TIMESTAMP].is_null().to_numpy()) > 0
+    group: Array = np.cumsum(~_tied(frame) | unknown_U[line])
+    lot = np.random.default_rng(seed).permutation(frame.height)
+    order = stable_order([lot, group])
+    if order is None:
+        return events
+    shuffled = frame[order].with_columns(frame[EVENT_ORDER])
+    behaviors = frame.filter(TARGET)[BEHAVIOR].unique().to_list()
+    return replace(events, frame=mark_targets(shuffled, behaviors, _has_repeat_targets(frame)))
+
+
+def _has_repeat_targets(frame: pl.DataFrame) -> bool:
+    """Was the log cleaned with `repeat_targets`? It shows in its targets."""
+    if ITEM not in frame.columns:
+        return True
+    again = ~changes(frame[USER]) & ~changes(frame[ITEM])
+    return bool((again & frame[TARGET].to_numpy()).any())
+
+
+def _need_share(share: float) -> None:
+    if not 0 < share < 1:
+        raise DataError(f"The windows take a share of {share:g} of the events; expected less than 1.")

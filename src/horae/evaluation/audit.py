@@ -1,0 +1,241 @@
+"""Does anything after a request reach its answer? A recommender and its requests in, a verdict out.
+
+The log is copied, and everything at or after the place of a seeded sample of requests is replaced, shuffled, shifted
+to later times or removed, for the users asked about and for everybody else. No score and no list may move. A second
+check asks whether test events were trained on. The audit proves nothing about requests that it did not draw, nor about
+attributes that were written into the log afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from horae.data.split import Split
+from horae.evaluation.cut import Cut
+from horae.evaluation.metrics.ranks import BoolArray, FloatArray, IndexArray
+from horae.evaluation.table import audit_text
+from horae.recommend.recommender import Recommender
+from horae.schema import EVENT_ORDER, ITEM, TIMESTAMP, USER, Events, Requests
+
+__all__ = ["Audit", "Finding", "audit"]
+
+MOMENTS = 3
+DEPTH = 20
+EVENTS_IN_COPY = 200_000
+TOLERANCE = 1e-4
+"""Relative, on scores: the same input in another batch differs by less, a leak by more."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one change of the future did.
+
+    Attributes:
+        change: What was done to the future.
+        requests: Requests asked before and after.
+        changed: How many of them got another list or another score.
+        largest: The largest change of a score, relative to the spread of the scores.
+        examples: Up to three requests that changed: user and row.
+    """
+
+    change: str
+    requests: int
+    changed: int
+    largest: float
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The verdict.
+
+    Attributes:
+        findings: One for each change of the future.
+        trained_on: Test events that were among those trained on; None where the run does not hold its events.
+    """
+
+    findings: tuple[Finding, ...]
+    trained_on: int | None
+
+    @property
+    def passed(self) -> bool:
+        """Nothing moved, and nothing tested was trained on."""
+        return not self.trained_on and not any(finding.changed for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        findings = [vars(finding) | {"examples": list(finding.examples)} for finding in self.findings]
+        return {"passed": self.passed, "findings": findings, "test_events_trained_on": self.trained_on}
+
+    def __str__(self) -> str:
+        return audit_text(self.as_dict())
+
+
+@dataclass(frozen=True, eq=False)
+class _Copy:
+    """A part of the log with requests at one moment: `future` marks what they must not see, `asked` their own rows.
+
+    The event at a request's place is future, but its time is the question's and stays.
+    """
+
+    events: Events
+    future: BoolArray
+    asked: BoolArray
+
+    def requests(self) -> Requests:
+        rows = np.flatnonzero(self.asked)
+        return Requests(users=self.events.frame[USER].gather(rows), rows=rows)
+
+
+def audit(recommender: Recommender, split: Split, cut: Cut, *, requests: int = 60, seed: int = 0) -> Audit:
+    """Change the future of a sample of requests and ask them again.
+
+    Args:
+        recommender: The one to judge.
+        split: The log.
+        cut: Requests cut from it.
+        requests: How many to draw, spread over three moments.
+        seed: Of the sample and of the changes.
+    """
+    rng = np.random.default_rng(seed)
+    copies = list(_copies(split, cut, requests, rng))
+    before = [(copy, _lists(recommender, copy)) for copy in copies]
+    findings = [_finding(name, change, recommender, before, rng) for name, change in _changes(split).items()]
+    return Audit(tuple(findings), _trained_on(recommender, split))
+
+
+_Lists = tuple[IndexArray, FloatArray]
+Change = Callable[[_Copy, np.random.Generator], _Copy]
+
+
+def _changes(split: Split) -> dict[str, Change]:
+    changes: dict[str, Change] = {"replaced": _replaced, "shuffled": _shuffled, "removed": _removed}
+    if split.events.times == "all":
+        changes["shifted"] = _shifted
+    return changes
+
+
+def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator) -> Iterator[_Copy]:
+    """Three moments of the test part; at each, the last requests before it of different users."""
+    frame = split.events.frame
+    time = frame[TIMESTAMP].to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    user_of = frame[USER].rle_id().to_numpy().astype(np.int64)
+    moment_B = time[cut.row_B]
+    order = rng.permutation(len(cut))
+    order = order[np.argsort(moment_B[order], kind="stable")] if not np.isnan(moment_B).any() else order
+    each = max(1, requests // MOMENTS)
+    for end in np.unique(np.linspace(len(order) / MOMENTS, len(order), MOMENTS).astype(np.int64)):
+        drawn = cut.row_B[order[max(0, end - 4 * each) : end]][::-1]
+        _, first = np.unique(user_of[drawn], return_index=True)
+        rows = drawn[np.sort(first)][:each]
+        yield _copy(split.events, rows, user_of, time, rng)
+
+
+def _copy(events: Events, rows: IndexArray, user_of: IndexArray, time: FloatArray, rng: np.random.Generator) -> _Copy:
+    num_users = int(user_of[-1]) + 1
+    place = np.full(num_users, -1)
+    place[user_of[rows]] = rows
+    own = place[user_of]
+    future = np.where(own >= 0, np.arange(len(user_of)) >= own, time >= np.max(time[rows]))  # NaN is never later
+    keep = place >= 0
+    crowd = rng.permutation(np.flatnonzero(~keep))
+    sizes = np.bincount(user_of, minlength=num_users)
+    room = EVENTS_IN_COPY - int(sizes[keep].sum())
+    keep[crowd[np.cumsum(sizes[crowd]) <= room]] = True
+    mask = keep[user_of]
+    asked = np.zeros(len(user_of), dtype=np.bool_)
+    asked[rows] = True
+    return _Copy(events.filter(pl.Series(mask)), future[mask], asked[mask])
+
+
+def _replaced(copy: _Copy, rng: np.random.Generator) -> _Copy:
+    """Other items, behaviors and values, drawn from the whole log."""
+    return _rewritten(copy, rng.integers(0, len(copy.events), int(copy.future.sum())))
+
+
+def _shuffled(copy: _Copy, rng: np.random.Generator) -> _Copy:
+    """The future's own items, behaviors and values, dealt out anew."""
+    return _rewritten(copy, rng.permutation(np.flatnonzero(copy.future)))
+
+
+def _rewritten(copy: _Copy, source: IndexArray) -> _Copy:
+    """Future rows take everything but their place from other rows."""
+    index = np.arange(len(copy.events))
+    index[copy.future] = source
+    frame = copy.events.frame
+    taken = frame.select(pl.exclude(USER, TIMESTAMP, EVENT_ORDER).gather(index))
+    return replace(copy, events=replace(copy.events, frame=frame.with_columns(taken)))
+
+
+def _removed(copy: _Copy, rng: np.random.Generator) -> _Copy:
+    """Nothing comes after, but for the empty shell that holds a request's place."""
+    kept = ~copy.future | copy.asked
+    shell = _replaced(copy, rng)
+    return _Copy(shell.events.filter(pl.Series(kept)), copy.future[kept], copy.asked[kept])
+
+
+def _shifted(copy: _Copy, rng: np.random.Generator) -> _Copy:
+    """The future comes an hour to thirty days later, in another order."""
+    later = np.where(copy.future & ~copy.asked, rng.integers(3_600, 30 * 86_400, len(copy.events)), 0)
+    frame = copy.events.frame.with_columns(
+        pl.col(TIMESTAMP) + pl.Series(later * 1_000_000).cast(pl.Duration("us")),
+        pl.Series("_future", copy.future),
+        pl.Series("_asked", copy.asked),
+    ).sort(USER, TIMESTAMP, EVENT_ORDER)
+    future, asked = frame["_future"].to_numpy(), frame["_asked"].to_numpy()
+    return _Copy(replace(copy.events, frame=frame.drop("_future", "_asked")), future, asked)
+
+
+def _finding(
+    name: str, change: Change, recommender: Recommender, before: list[tuple[_Copy, _Lists]], rng: np.random.Generator
+) -> Finding:
+    changed, asked, largest = 0, 0, 0.0
+    examples: list[str] = []
+    for copy, lists in before:
+        moved, size = _moved(lists, _lists(recommender, change(copy, rng)))
+        requests = copy.requests()
+        assert requests.users is not None and requests.rows is not None
+        examples += [f"user {requests.users[int(i)]!r}, row {requests.rows[i]}" for i in np.flatnonzero(moved)]
+        changed, asked, largest = changed + int(moved.sum()), asked + len(moved), max(largest, size)
+    return Finding(name, asked, changed, largest, tuple(examples[:3]))
+
+
+def _lists(recommender: Recommender, copy: _Copy) -> _Lists:
+    requests = copy.requests()
+    asked = recommender.with_events(copy.events)
+    items: IndexArray = np.zeros((len(requests), DEPTH), dtype=np.int64)
+    scores: FloatArray = np.full((len(requests), DEPTH), -np.inf)
+    for answer in asked.answer(requests, depth=DEPTH):
+        items[answer.rows, : answer.items_BK.shape[1]] = answer.items_BK
+        scores[answer.rows, : answer.items_BK.shape[1]] = answer.scores_BK
+    return items, scores
+
+
+def _moved(before: _Lists, after: _Lists) -> tuple[BoolArray, float]:
+    """Which answers differ, and by how much; items may change places only where their scores are as good as equal."""
+    (items, scores), (new_items, new_scores) = before, after
+    finite = np.isfinite(scores) & np.isfinite(new_scores)
+    old, new = np.where(finite, scores, 0.0), np.where(finite, new_scores, 0.0)
+    change = np.abs(new - old)
+    change[np.isfinite(scores) != np.isfinite(new_scores)] = np.inf
+    spread = np.maximum(np.ptp(old, axis=1), 1e-3 * np.abs(old).max(axis=1) + 1e-12)
+    relative = (change / spread[:, None]).max(axis=1)
+    moved: BoolArray = (relative > TOLERANCE) | ((relative == 0) & (items != new_items).any(axis=1))
+    return moved, float(min(relative.max(initial=0.0), 1e9))
+
+
+def _trained_on(recommender: Recommender, split: Split) -> int | None:
+    """Test events that the recommender learned from; a refitted run has seen all of its log."""
+    own = recommender.split
+    if own is None:
+        return None
+    learned = own.events.frame if recommender.card.get("refit") else own.train.frame
+    keys = [USER, ITEM, TIMESTAMP, EVENT_ORDER]
+    test = split.test.frame.select(pl.col(USER, ITEM).cast(pl.String), TIMESTAMP, EVENT_ORDER)
+    known = learned.select(pl.col(USER, ITEM).cast(pl.String), TIMESTAMP, EVENT_ORDER)
+    return test.join(known, on=keys, how="semi", nulls_equal=True).height

@@ -1,0 +1,71 @@
+"""The simple methods that stand beside every network, each frozen at the same boundary as the network.
+
+In: a recommender and its split. Out: one recommender per opponent, over the same histories and the same items, or the
+reason why there is none. Windows are chosen on validation; then everybody is fitted on all that is known before the
+test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from horae.data.split import Split
+from horae.errors import HoraeError
+from horae.evaluation.validation import quality, validation_cut
+from horae.models.base import Model
+from horae.models.opponents import OPPONENTS, make_opponent, variants
+from horae.models.opponents.recent_popularity import RecentPopularity
+from horae.recipe import Recipe
+from horae.recommend.recommender import Recommender
+from horae.sequences.history import Sequences
+
+__all__ = ["LIVE", "choose", "fitted", "opponents_of"]
+
+LIVE = "recent_popularity_live"
+CHOOSES = "ndcg@10"
+
+
+def opponents_of(
+    recommender: Recommender, split: Split, names: Iterable[str] | None = None
+) -> dict[str, Recommender | str]:
+    """Fit the opponents of a recommender; all of them unless named. A text instead says why one is not there."""
+    beside: dict[str, Recommender | str] = {}
+    chosen: dict[str, dict[str, Any]] = {}
+    for name in names if names is not None else [*OPPONENTS, LIVE]:
+        kind = "recent_popularity" if name == LIVE else name
+        try:
+            if kind not in chosen:
+                chosen[kind] = choose(kind, {}, recommender, split)
+            model = fitted(kind, chosen[kind], recommender, split)
+            if name == LIVE:
+                assert isinstance(model, RecentPopularity)
+                model = model.live(recommender.sequences)
+        except HoraeError as error:
+            beside[name] = error.message
+            continue
+        recipe = Recipe(name, model={"opponent": kind, **chosen[kind]}, recommend=recommender.recipe.recommend)
+        beside[name] = replace(recommender, model=model, recipe=recipe, calibration=None, card={}, log=[])
+    return beside
+
+
+def choose(name: str, table: Mapping[str, Any], recommender: Recommender, split: Split) -> dict[str, Any]:
+    """What an opponent leaves open (a window, a decay), chosen by validation NDCG@10; fitted on the fit part alone."""
+    tables = variants(name, table)
+    if len(tables) == 1 or not (split.part == "validation").any():
+        return tables[0]
+    sequences = Sequences.from_events(split.fit, recommender.items, recommender.sequences.behaviors)
+    cut = validation_cut(split, limit=2_000, seed=0)
+
+    def reached(candidate: Mapping[str, Any]) -> float:
+        model = make_opponent(name, candidate).fit(sequences)
+        return quality(replace(recommender, model=model), cut)[CHOOSES]
+
+    return max(tables, key=reached)  # the first of equals
+
+
+def fitted(name: str, table: Mapping[str, Any], recommender: Recommender, split: Split) -> Model:
+    """An opponent fitted on everything before the test."""
+    known = Sequences.from_events(split.train, recommender.items, recommender.sequences.behaviors)
+    return make_opponent(name, table).fit(known)

@@ -1,0 +1,131 @@
+"""An evaluation's document in, a terminal page of at most 80 columns out. Knows the document's keys, nothing else."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["as_text", "audit_text", "columns_of", "gap_text", "standing"]
+
+WIDTH = 80
+NAME = 23
+CELL = 21
+Document = Mapping[str, Any]
+
+
+def as_text(document: Document) -> str:
+    """The evaluation for a terminal: metrics beside the opponents', what is cold, the largest gap, the audit."""
+    lines = list(_head(document))
+    lines += ["", *_opponents(document), "", *_others(document), ""]
+    lines += [f"leak audit {audit_text(document['leak_audit'])}"]
+    lines += [f"note: {note}" for note in document["notes"]]
+    seconds = f"{document['seconds']:,.1f} s, opponents fitted in {document['opponent_seconds']:,.1f} s"
+    lines.append(f"{seconds}, peak memory {document['peak_memory_mb']:,.0f} MB")
+    return "\n".join(part for line in lines for part in _wrapped(line))
+
+
+def columns_of(metrics: Mapping[str, Any]) -> list[str]:
+    """The two metrics that tables show: NDCG and recall at 10, or at the largest k judged."""
+    ks = sorted({int(name.split("@")[1]) for name in metrics if name.startswith("ndcg@")})
+    k = 10 if 10 in ks else ks[-1]
+    return [f"ndcg@{k}", f"recall@{k}"]
+
+
+def standing(difference: Document | None) -> str:
+    """A paired difference in a word: is its whole interval on one side of zero?"""
+    if difference is None or difference["low"] is None:
+        return ""
+    if difference["low"] > 0:
+        return "ahead"
+    return "behind" if difference["high"] < 0 else "even"
+
+
+def audit_text(audit: Document) -> str:
+    """The verdict in a sentence."""
+    findings = audit["findings"]
+    if audit["passed"]:
+        asked = max((finding["requests"] for finding in findings), default=0)
+        changes = ", ".join(finding["change"] for finding in findings)
+        return f"passed: {asked} requests asked again with their future {changes}; no score moved"
+    said = [
+        f"{one['changed']} of {one['requests']} answers moved when the future was {one['change']}"
+        for one in findings
+        if one["changed"]
+    ]
+    if audit["test_events_trained_on"]:
+        said.append(f"{audit['test_events_trained_on']:,} test events were trained on")
+    return "FAILED: " + "; ".join(said)
+
+
+def gap_text(slices: Mapping[str, Document]) -> str:
+    """The largest gap between two slices; empty where no two slices have users enough."""
+    gaps = {by: one for by, one in slices.items() if one["gap"] is not None}
+    if not gaps:
+        return ""
+    by = max(gaps, key=lambda name: gaps[name]["gap"]["difference"])
+    gap, metric = gaps[by]["gap"], gaps[by]["metric"]
+    return (
+        f"largest gap in {metric}: {by}, {gap['best']!r} over {gap['worst']!r} by {gap['difference']:.3f}{_bounds(gap)}"
+    )
+
+
+def _head(document: Document) -> Iterator[str]:
+    split = document["split"]
+    yield (
+        f"{document['run']}: {document['requests']:,} requests of {document['users']:,} users, "
+        f"{document['items']:,} items, full ranking"
+    )
+    yield f"{split['kind']} split, test from {split['boundary']}, {split['targets']} targets, ties by {split['ties']}"
+
+
+def _opponents(document: Document) -> Iterator[str]:
+    names = columns_of(document["metrics"])
+    head = "".join(f"{name + ' [95%]':>{CELL}}" for name in names)
+    yield f"{'':<{NAME}}{head}{'it is':>9}".rstrip()
+    yield _row(document["run"], document["metrics"], names, "")
+    known = {name: one for name, one in document["opponents"].items() if one is not None}
+    for name in sorted(known, key=lambda one: -(known[one][names[0]]["mean"] or 0.0)):
+        yield _row(name, known[name], names, standing(document["against"][name][names[0]]))
+    for name, reason in document["reasons"].items():
+        yield f"{name:<{NAME}}  not here: {reason}"
+
+
+def _row(name: str, metrics: Document, names: list[str], word: str) -> str:
+    cells = "".join(f"{_cell(metrics[metric]):>{CELL}}" for metric in names)
+    return f"{name[: NAME - 1]:<{NAME}}{cells}{word:>9}".rstrip()
+
+
+def _cell(interval: Document) -> str:
+    return "-" if interval["mean"] is None else f"{interval['mean']:.3f}{_bounds(interval)}"
+
+
+def _bounds(interval: Document) -> str:
+    return "" if interval["low"] is None else f" [{interval['low']:.3f}, {interval['high']:.3f}]"
+
+
+def _others(document: Document) -> Iterator[str]:
+    rest = [f"{name} {_cell(document['metrics'][name])}" for name in _beyond(document["metrics"])]
+    yield "also: " + "; ".join(rest)
+    pairs = document["pointwise"]
+    if pairs is not None:
+        words = [f"{name} {_cell(pairs[name])}" for name in ("auc", "accuracy", "log_loss") if pairs[name]]
+        yield f"pointwise ({pairs['pairs']:,} pairs, half of them random): " + "; ".join(words)
+    cold = document["cold"]
+    yield (
+        f"cold: {cold['users']['requests']:,} requests of users without a history stand apart; "
+        f"{cold['items']['targets']:,} targets ({cold['items']['share']:.1%}) were not in the item table"
+    )
+    gap = gap_text(document["slices"])
+    if gap:
+        yield gap
+
+
+def _beyond(metrics: Document) -> list[str]:
+    k = columns_of(metrics)[0].split("@")[1]
+    names = (f"mrr@{k}", f"map@{k}", "auc", f"coverage@{k}", f"novelty@{k}", f"popularity_bias@{k}", f"diversity@{k}")
+    return [name for name in names if name in metrics]
+
+
+def _wrapped(line: str) -> list[str]:
+    return textwrap.wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False) if len(line) > WIDTH else [line]

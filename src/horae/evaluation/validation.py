@@ -1,0 +1,53 @@
+"""Ranking quality before the test: what early stopping, windows and calibration are chosen by.
+
+In: a split. Out: requests cut from its validation part, and how well a recommender answers them. The test part is not
+looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from horae.data.split import Split
+from horae.evaluation.cut import Cut, requests_of
+from horae.evaluation.metrics.ndcg import ndcg
+from horae.evaluation.metrics.ranks import Ranks
+from horae.evaluation.metrics.recall import recall
+from horae.recommend.recommender import Recommender
+
+__all__ = ["quality", "validation_cut"]
+
+
+def validation_cut(split: Split, *, limit: int, seed: int) -> Cut:
+    """The validation part's requests, cut exactly as test requests are; at most `limit` of them, drawn by the seed."""
+    part = pl.select(
+        pl.when(split.part == "validation").then(pl.lit("test")).otherwise(pl.lit("unused")).cast(split.part.dtype)
+    )
+    cut = requests_of(replace(split, part=part.to_series().alias("part")))
+    warm = np.flatnonzero(~cut.cold_B)
+    if len(warm) > limit:
+        warm = np.sort(np.random.default_rng(seed).choice(warm, limit, replace=False))
+    return cut.subset(warm)
+
+
+def quality(recommender: Recommender, cut: Cut, k: int = 10) -> dict[str, float]:
+    """Mean NDCG and recall at k over users, by the very path that recommends."""
+    targets = cut.targets(recommender.items)
+    rank_T = np.zeros(len(targets.item), dtype=np.int64)
+    candidates_B = np.zeros(len(cut), dtype=np.int64)
+    place = np.arange(len(targets.item))
+    for answer in recommender.answer(cut.requests, targets, depth=1):
+        size = np.diff(answer.target_offsets)
+        first = np.repeat(cut.offset_B1[answer.rows] - answer.target_offsets[:-1], size)
+        rank_T[first + place[: len(first)]] = answer.target_ranks
+        candidates_B[answer.rows] = answer.candidates_B
+    ranks = Ranks(rank_T, cut.offset_B1, candidates_B)
+    of_user = np.bincount(cut.user_B)
+    asked = of_user > 0
+    return {
+        f"{name}@{k}": float((np.bincount(cut.user_B, metric(ranks, k))[asked] / of_user[asked]).mean())
+        for name, metric in (("ndcg", ndcg), ("recall", recall))
+    }

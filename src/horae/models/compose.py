@@ -1,0 +1,138 @@
+"""From the recipe's `[model]` table to a model: chooses the parts, and gives each key to the part that it belongs to.
+
+In: the table, and how many items and behaviors there are. Out: a `Model`, untrained. A key that no chosen part has is
+an error here, since only here all parts are known. This module does not know data, losses or files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+from typing import Any, cast, get_args, get_origin, get_type_hints
+
+from horae.errors import RecipeError
+from horae.models.base import Model
+from horae.models.encoders import ENCODERS, Encoder
+from horae.models.heads import NextItem, Value
+from horae.models.items.ids import IdTable
+from horae.models.network import Network, NetworkSettings
+from horae.models.opponents import OPPONENTS, make_opponent, settings_of
+from horae.recipe import Table, settings
+
+__all__ = ["compose", "model_keys", "resolved"]
+
+WHERE = "[model]"
+Key = tuple[str, Any, str]
+"""A key's type as text, its default, and what it does."""
+
+
+def compose(table: Table, num_items: int, num_behaviors: int) -> Model:
+    """Make the model that a recipe's `[model]` table describes.
+
+    Args:
+        table: Holds `opponent = "name"` or `encoder = "name"`, and keys of the parts so chosen.
+        num_items: I, without padding.
+        num_behaviors: Behaviors of the vocabulary, without the unknown one.
+
+    Raises:
+        RecipeError: Neither or both are named, no such part, a key without effect, an impossible value.
+    """
+    chosen = _choice(table)
+    if chosen == "opponent":
+        _opponent_settings(table)
+        return make_opponent(table["opponent"], _rest(table, "opponent"))
+    shape, encoder_settings = _network_settings(table)
+    make_encoder = _load(ENCODERS[table["encoder"]])[0]
+    encoder: Encoder = make_encoder(encoder_settings, shape.dim, shape.max_len, shape.dropout)
+    head = Value(num_items) if shape.head == "value" else NextItem(num_items, shape.output_bias)
+    behaviors = num_behaviors if shape.behavior_embedding else 0
+    return cast(Model, Network(IdTable(num_items, shape.dim), encoder, head, shape.max_len, behaviors))
+
+
+def resolved(table: Table) -> dict[str, Any]:
+    """The same table with every default filled in, as it is saved with a run."""
+    if _choice(table) == "opponent":
+        name = table["opponent"]
+        return {"opponent": name, **dataclasses.asdict(_opponent_settings(table))}
+    shape, encoder_settings = _network_settings(table)
+    return {"encoder": table["encoder"], **dataclasses.asdict(shape), **dataclasses.asdict(encoder_settings)}
+
+
+def model_keys() -> dict[str, dict[str, Key]]:
+    """Every key of `[model]` by part (`network`, then each encoder and opponent), for the docs."""
+    parts: dict[str, type[Any]] = {"network": NetworkSettings}
+    parts |= {name: _load(entry)[1] for name, entry in ENCODERS.items()}
+    parts |= {name: settings_of(name) for name in OPPONENTS}
+    return {part: {f.name: _key(cls, f) for f in dataclasses.fields(cls)} for part, cls in parts.items()}
+
+
+def _choice(table: Table) -> str:
+    named = [key for key in ("opponent", "encoder") if key in table]
+    if len(named) != 1:
+        got = "both" if named else "neither"
+        raise RecipeError(
+            f"{WHERE} names {got} of opponent and encoder.",
+            hint=f"Write encoder = one of {', '.join(ENCODERS)}; or opponent = one of {', '.join(OPPONENTS)}.",
+        )
+    choice = named[0]
+    known = list(OPPONENTS if choice == "opponent" else ENCODERS)
+    if table[choice] not in known:
+        close = difflib.get_close_matches(str(table[choice]), known, n=1)
+        meant = f"Did you mean {close[0]!r}? " if close else ""
+        raise RecipeError(
+            f"{WHERE} {choice} = {table[choice]!r} does not exist.", hint=f"{meant}Known: {', '.join(known)}."
+        )
+    return choice
+
+
+def _load(entry: tuple[str, str, str]) -> tuple[type[Any], type[Any]]:
+    module = importlib.import_module(entry[0])
+    return getattr(module, entry[1]), getattr(module, entry[2])
+
+
+def _rest(table: Table, choice: str) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != choice}
+
+
+def _network_settings(table: Table) -> tuple[NetworkSettings, Any]:
+    """The table, divided among the network and its encoder."""
+    encoder_cls = _load(ENCODERS[table["encoder"]])[1]
+    shared = _names(NetworkSettings)
+    rest = _rest(table, "encoder")
+    own = {key: value for key, value in rest.items() if key not in shared}
+    _no_strangers(own, shared | _names(encoder_cls), f'encoder = "{table["encoder"]}"')
+    for_network = {key: value for key, value in rest.items() if key in shared}
+    shape, encoder_settings = settings(NetworkSettings, for_network, WHERE), settings(encoder_cls, own, WHERE)
+    encoder_settings.check_dim(shape.dim)
+    return shape, encoder_settings
+
+
+def _opponent_settings(table: Table) -> Any:
+    cls = settings_of(table["opponent"])
+    rest = _rest(table, "opponent")
+    _no_strangers(rest, _names(cls), f'opponent = "{table["opponent"]}"')
+    return settings(cls, rest, WHERE)
+
+
+def _no_strangers(table: Table, known: set[str], chosen: str) -> None:
+    """Refuse a key that only a part not chosen has; one that no part has is left to `settings`, which knows its kin."""
+    for key in table:
+        owners = [part for part, keys in model_keys().items() if key in keys] if key not in known else []
+        if owners:
+            raise RecipeError(
+                f"{WHERE} {key} has no effect with {chosen}.",
+                hint=f"Remove {key}, or choose one that has it: {', '.join(owners)}.",
+            )
+
+
+def _names(cls: type[Any]) -> set[str]:
+    return {f.name for f in dataclasses.fields(cls)}
+
+
+def _key(cls: type[Any], key: dataclasses.Field[Any]) -> Key:
+    hint = get_type_hints(cls)[key.name]
+    options = get_args(hint) if get_origin(hint) is not None else ()
+    text = " | ".join(o.__name__ if isinstance(o, type) else repr(o) for o in options) or hint.__name__
+    default = key.default if key.default is not dataclasses.MISSING else None
+    return text, default, key.metadata.get("doc", "")

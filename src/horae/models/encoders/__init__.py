@@ -1,0 +1,60 @@
+"""History encoders: what a network sees in the order of a history.
+
+In: one vector per event, `x_BLD`, right-padded, with times and lengths. Out: one state per event, `h_BLD`. Encoders
+know nothing of items, losses or files, so series forecasters and imputers reuse them. This module holds their contract,
+and their registry as text: a name is imported when a recipe asks for it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+__all__ = ["ENCODERS", "Encoder", "EncoderSettings", "last_state"]
+
+ENCODERS: dict[str, tuple[str, str, str]] = {
+    "transformer": ("horae.models.encoders.transformer", "Transformer", "TransformerSettings"),
+    "gru": ("horae.models.encoders.gru", "GRU", "GRUSettings"),
+    "lstm": ("horae.models.encoders.lstm", "LSTM", "LSTMSettings"),
+}
+"""Name in `[model] encoder`, its module, its class, its settings dataclass."""
+
+
+class EncoderSettings(Protocol):
+    """An encoder's own keys of `[model]`: a dataclass that refuses impossible values when it is made."""
+
+    def check_dim(self, dim: int) -> None:
+        """Refuse, as a `RecipeError`, a width that the encoder cannot have."""
+        ...
+
+
+class Encoder(Protocol):
+    """What every encoder offers; each is an `nn.Module`, made as `Class(settings, dim, max_len, dropout)`.
+
+    Attributes:
+        causal: True where the state at a position depends on no later position.
+    """
+
+    causal: bool
+
+    def __call__(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor) -> Tensor:
+        """`h_BLD`; at padded positions finite, but without meaning.
+
+        Args:
+            x_BLD: One vector per event, oldest first, padding at the right.
+            time_BL: Seconds; NaN where unknown.
+            length_B: Real events per row, from 1 to L.
+        """
+        ...
+
+    def last(self, h_BLD: Tensor, length_B: Tensor) -> Tensor:
+        """`h_BD`: the state that answers a request after the newest event."""
+        ...
+
+
+def last_state(h_BLD: Tensor, length_B: Tensor) -> Tensor:
+    """`h_BD`: the state at each row's newest event; an empty row gives its first, padded position."""
+    row_B = torch.arange(len(h_BLD), device=h_BLD.device)
+    return h_BLD[row_B, (length_B - 1).clamp(min=0)]

@@ -1,0 +1,1 @@
+"""Item tables: what a network sees of an item."""

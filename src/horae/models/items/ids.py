@@ -1,0 +1,84 @@
+"""The item table that knows nothing of an item but its index.
+
+In: item indices. Out: vectors. The same vectors are looked up for a history and met by a state in the dot product. This
+module does not know what an item is called, costs or says.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["IdTable"]
+
+
+class IdTable(nn.Module):
+    """One learned vector per item; row 0 is padding, zero for ever.
+
+    The table may hold more rows than there are items, so that new items need no new tensor (and the optimiser's rows
+    stay where they are) until the capacity is used up.
+
+    Args:
+        num_items: I, without padding.
+        dim: D.
+        capacity: Items that fit without a new tensor; at least `num_items`. None: just `num_items`.
+
+    Source: Kang & McAuley 2018 (arXiv:1808.09781), section III-A and III-D (one shared table).
+    Differs: drawn from a normal distribution of width `1 / sqrt(dim)`, so that inputs scaled by `sqrt(dim)` have unit
+        variance.
+    """
+
+    def __init__(self, num_items: int, dim: int, capacity: int | None = None) -> None:
+        super().__init__()
+        capacity = num_items if capacity is None else capacity
+        assert num_items >= 1 and capacity >= num_items, (num_items, capacity)
+        self.num_items = num_items
+        self.weight = nn.Parameter(torch.empty(capacity + 1, dim))
+        init_id_rows(self.weight)
+        with torch.no_grad():
+            self.weight[0] = 0.0
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return self.weight.shape[1]
+
+    @property
+    def capacity(self) -> int:
+        """Items that fit without a new tensor."""
+        return self.weight.shape[0] - 1
+
+    def vectors(self) -> Tensor:
+        """`e_ID`: a view of the rows in use, padding first."""
+        return self.weight[: self.num_items + 1]
+
+    def lookup(self, item_BL: Tensor) -> Tensor:
+        """`e_BLD`; padding is zero and takes no gradient."""
+        return F.embedding(item_BL, self.weight, padding_idx=0)
+
+    def grow(self, num: int) -> bool:
+        """Take `num` more items in, after the last one, with fresh vectors.
+
+        Returns:
+            True where the capacity was used up, so that `weight` is a new parameter, half as large again, with the old
+            rows copied: an optimiser has to be told.
+        """
+        assert num >= 0
+        needed = self.num_items + num
+        moved = needed > self.capacity
+        with torch.no_grad():
+            if moved:
+                larger = self.weight.new_empty(max(needed, self.capacity * 3 // 2) + 1, self.dim)
+                init_id_rows(larger)
+                larger[: self.num_items + 1] = self.vectors()
+                self.weight = nn.Parameter(larger)
+            else:
+                init_id_rows(self.weight[self.num_items + 1 : needed + 1])
+        self.num_items = needed
+        return moved
+
+
+def init_id_rows(weight: Tensor) -> None:
+    """Draw rows as a new table has them."""
+    nn.init.normal_(weight, std=weight.shape[1] ** -0.5)

@@ -1,0 +1,1 @@
+"""Scores in, recommendations out: ranking, the recommender and the run folder."""

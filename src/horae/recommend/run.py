@@ -1,0 +1,312 @@
+"""A recommender in, a run folder out, and back. A run is whole or it is not there.
+
+    recipe.toml           how it was made, every default filled in
+    weights.safetensors   the model's arrays (`model.*`) and the fallback's (`fallback.*`)
+    vocabulary.parquet    item ids in the order of their indices
+    catalog.parquet       items' attributes, where given
+    events.parquet        the cleaned events with a column `part` (left out with `events=False`)
+    split.json            the split's kind, boundaries, ties and facts
+    card.json             data facts, metrics, cost, versions
+    log.jsonl             what training wrote, line by line
+    report.html           the page for people
+    manifest.json         format version and the SHA-256 of each file above
+
+Everything is written to a temporary name beside the target, synced, then renamed. Nothing here is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import safetensors
+import safetensors.torch
+import torch
+
+from horae.data.split import Split
+from horae.errors import RunError, StoreError
+from horae.models.compose import compose
+from horae.models.opponents import make_opponent
+from horae.recipe import TABLES, Recipe, to_toml
+from horae.recommend.recommender import Calibration, Recommender
+from horae.schema import DataReport, Events
+from horae.sequences.history import Sequences
+from horae.sequences.vocabulary import Vocabulary
+
+__all__ = ["check_writable", "load", "read_card", "save", "update", "verify"]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+def save(recommender: Recommender, path: Path, *, events: bool = True, overwrite: bool = False) -> Path:
+    """Write a run folder.
+
+    Args:
+        recommender: What to save.
+        path: The folder; its parent is made where missing.
+        events: Write the cleaned events too; verbs that need them otherwise ask for them.
+        overwrite: Replace a run that is there already. Without it, that is an error.
+
+    Raises:
+        RunError: Something stands at `path`.
+        StoreError: The disk is full or the folder cannot be written.
+    """
+    check_writable(path, overwrite=overwrite)
+    with _replacing(path) as folder:
+        _write_parts(recommender, folder, events)
+        _write_manifest(folder)
+    return path
+
+
+def update(path: Path, files: Mapping[str, str]) -> None:
+    """Replace some text files of a run (its report, its card), all at once: readers see the old run or the new."""
+    with _replacing(path) as folder:
+        for entry in path.iterdir():
+            if entry.is_file() and entry.name not in files and entry.name != MANIFEST:
+                os.link(entry, folder / entry.name)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        _write_manifest(folder)
+
+
+def load(path: str | Path, *, device: str | torch.device = "cpu") -> Recommender:
+    """Read a run folder (public as `horae.load`).
+
+    Raises:
+        RunError: No run there; a file is missing, truncated or edited; or a newer version of Horae wrote it.
+    """
+    folder = Path(path)
+    verify(folder)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    written = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
+    recipe = Recipe(written["name"], written["about"], **{table: written.get(table, {}) for table in TABLES})
+    items = Vocabulary(pl.read_parquet(folder / "vocabulary.parquet")["item_id"])
+    behaviors = tuple(card["behaviors"])
+    arrays = safetensors.torch.load_file(folder / "weights.safetensors")
+    where = torch.device(device)
+    model = compose(recipe.model, len(items), len(behaviors))
+    model.load_arrays(_under(arrays, "model."), len(items))
+    if isinstance(model, torch.nn.Module):
+        model.to(where).eval()
+    fallback = make_opponent(card["fallback"]["name"], card["fallback"]["settings"])
+    fallback.load_arrays(_under(arrays, "fallback."), len(items))
+    events, split = _read_events(folder, card)
+    catalog = folder / "catalog.parquet"
+    calibration = card.get("calibration")
+    empty = Events(_no_events(items), DataReport())
+    return Recommender(
+        model=model,
+        fallback=fallback,
+        sequences=Sequences.from_events(events or empty, items, behaviors),
+        recipe=recipe,
+        include_seen=card["include_seen"],
+        events=events,
+        split=split,
+        calibration=Calibration(**calibration) if calibration else None,
+        catalog=pl.read_parquet(catalog) if catalog.exists() else None,
+        card=card,
+        device=where,
+        log=[json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()],
+    )
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Check every file of a run against the manifest; return the manifest.
+
+    Raises:
+        RunError: Names the first file that is missing, truncated or edited.
+    """
+    _recover(folder)
+    manifest_file = folder / MANIFEST
+    if not manifest_file.is_file():
+        raise RunError(
+            f"{folder} is not a run: it has no {MANIFEST}.",
+            hint="Give the folder that `horae train EVENTS -o RUN` wrote.",
+        )
+    try:
+        manifest: dict[str, Any] = json.loads(manifest_file.read_text(encoding="utf-8"))
+        version, files = int(manifest["format"]), dict(manifest["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{manifest_file} is damaged.", hint="Train the run again, or restore a copy.") from error
+    if version > FORMAT:
+        raise RunError(
+            f"{folder} was written by a newer Horae (format {version}; this one reads up to {FORMAT}).",
+            hint="Upgrade with: pip install --upgrade horae",
+        )
+    for name, digest in files.items():
+        if not (folder / name).is_file():
+            raise RunError(f"{folder / name} is missing.", hint="Train the run again, or restore a copy.")
+        if _digest(folder / name) != digest:
+            raise RunError(
+                f"{folder / name} is not what was written: truncated or edited.",
+                hint="Train the run again, or restore a copy.",
+            )
+    return manifest
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a verified run."""
+    verify(folder)
+    card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    return card
+
+
+def check_writable(path: Path, *, overwrite: bool = False) -> None:
+    """Refuse early, before an hour of training: something stands there, or the folder cannot be written."""
+    _recover(path)
+    if path.exists() and not overwrite:
+        raise RunError(f"{path} exists already.", hint="Choose another name, or add --overwrite to replace it.")
+    if path.exists() and not (path / MANIFEST).exists():
+        raise RunError(f"{path} exists and is not a run; it will not be replaced.", hint="Choose another name.")
+    with _storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = path.parent / f".{path.name}.probe"
+        probe.touch()
+        probe.unlink()
+
+
+def _write_parts(recommender: Recommender, folder: Path, events: bool) -> None:
+    arrays = {f"model.{name}": array for name, array in recommender.model.arrays().items()}
+    arrays |= {f"fallback.{name}": array for name, array in recommender.fallback.arrays().items()}
+    cpu = {name: array.detach().cpu().contiguous().clone() for name, array in arrays.items()}
+    safetensors.torch.save_file(cpu, folder / "weights.safetensors")
+    recipe = recommender.recipe
+    tables = {"name": recipe.name, "about": recipe.about, **{table: getattr(recipe, table) for table in TABLES}}
+    (folder / "recipe.toml").write_text(to_toml(tables), encoding="utf-8")
+    pl.DataFrame({"item_id": recommender.items.all}).write_parquet(folder / "vocabulary.parquet")
+    if recommender.catalog is not None:
+        recommender.catalog.write_parquet(folder / "catalog.parquet")
+    split = recommender.split
+    if recommender.events is not None and events:
+        part = split.part if split is not None else pl.repeat("train", len(recommender.events), eager=True)
+        frame = recommender.events.frame.with_columns(part.alias("part"))
+        frame.write_parquet(folder / "events.parquet", compression="zstd", compression_level=1)
+    _write_json(folder / "split.json", {} if split is None else _split_facts(split))
+    card = dict(recommender.card)
+    card["calibration"] = None if recommender.calibration is None else vars(recommender.calibration)
+    if recommender.events is not None:
+        card["data_report"] = recommender.events.report.as_dict()
+    _write_json(folder / "card.json", card)
+    lines = [json.dumps(line) + "\n" for line in recommender.log]
+    (folder / "log.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def _read_events(folder: Path, card: Mapping[str, Any]) -> tuple[Events | None, Split | None]:
+    file = folder / "events.parquet"
+    if not file.exists():
+        return None, None
+    frame = pl.read_parquet(file)
+    events = Events(frame.drop("part"), DataReport.from_dict(card["data_report"]))
+    facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+    return events, Split(events, frame["part"], **facts) if facts else None
+
+
+def _split_facts(split: Split) -> dict[str, Any]:
+    return {name: value for name, value in vars(split).items() if name not in ("events", "part")}
+
+
+def _no_events(items: Vocabulary) -> pl.DataFrame:
+    """An empty log, for runs that were saved without theirs."""
+    return pl.DataFrame(
+        schema={
+            "user_id": pl.String,
+            "item_id": items.all.dtype,
+            "behavior": pl.Enum(["event"]),
+            "timestamp": pl.Datetime("us", "UTC"),
+            "value": pl.Float64,
+            "event_order": pl.Int64,
+            "target": pl.Boolean,
+        }
+    )
+
+
+def _under(arrays: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _write_json(file: Path, document: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _write_manifest(folder: Path) -> None:
+    files = {entry.name: _digest(entry) for entry in sorted(folder.iterdir()) if entry.name != MANIFEST}
+    _write_json(folder / MANIFEST, {"format": FORMAT, "files": files})
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `path` when the block ends well, and leaves no trace otherwise."""
+    temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with _storage(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            _sync(temporary)
+            _swap(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    """Put the new folder in place. Killed between the two renames, `_recover` finds the old one."""
+    old = _old(path)
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        path.rename(old)
+    temporary.rename(path)
+    _sync_entry(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(path: Path) -> Path:
+    return path.parent / f".{path.name}.old"
+
+
+def _recover(path: Path) -> None:
+    """Bring back a run whose replacement was killed half-way."""
+    if not path.exists() and (_old(path) / MANIFEST).is_file():
+        _old(path).rename(path)
+
+
+def _sync(folder: Path) -> None:
+    for entry in folder.iterdir():
+        _sync_entry(entry)
+    _sync_entry(folder)
+
+
+def _sync_entry(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _storage(path: Path) -> Iterator[None]:
+    """Storage's own refusals, in words."""
+    try:
+        yield
+    except (OSError, safetensors.SafetensorError, pl.exceptions.ComputeError) as error:
+        code = getattr(error, "errno", None)
+        if code == errno.ENOSPC or "No space left" in str(error):
+            raise StoreError(f"The disk is full: {path} was not written.", hint="Free some space.") from error
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"Cannot write {path}: {error}.", hint="Check the folder and its rights.") from error

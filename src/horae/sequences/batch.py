@@ -1,0 +1,116 @@
+"""Histories in, one padded batch out: the only place where events become tensors.
+
+Training, evaluation, the command line, HTTP and online learning all come through `encode`.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass, fields
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from horae.schema import IndexArray
+from horae.sequences.history import Histories
+
+__all__ = ["SequenceBatch", "bucket", "encode"]
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceBatch:
+    """Right-padded histories, oldest event first.
+
+    Shape:
+        item_BL: int64, 0 = padding.
+        behavior_BL: int64, from 1; 0 = padding or a behavior never seen in training.
+        time_BL: float64 Unix seconds, NaN = unknown or padding.
+        value_BL: float32, NaN = unknown or padding.
+        length_B: int64, events in each history; 0 where nothing is known.
+        request_time_BL: float64, the time of the question asked after each position: the next event's, and at the
+            last position the request's own. NaN = unknown.
+    """
+
+    item_BL: Tensor
+    behavior_BL: Tensor
+    time_BL: Tensor
+    value_BL: Tensor
+    length_B: Tensor
+    request_time_BL: Tensor
+
+    def __post_init__(self) -> None:
+        shape = self.item_BL.shape
+        assert all(getattr(self, f.name).shape == shape for f in fields(self) if f.name.endswith("_BL"))
+        assert self.length_B.shape == shape[:1]
+
+    def __len__(self) -> int:
+        return len(self.length_B)
+
+    def to(self, device: torch.device | str) -> SequenceBatch:
+        """The same batch elsewhere."""
+        return SequenceBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+def encode(histories: Histories, max_len: int | None = None, device: torch.device | str = "cpu") -> SequenceBatch:
+    """Turn histories into one batch.
+
+    Args:
+        histories: As of their places; nothing later is in them.
+        max_len: Newest events kept (L); None keeps all.
+        device: Where the tensors live.
+    """
+    flat, lengths = histories.flat, histories.lengths
+    if max_len is not None:
+        lengths = np.minimum(lengths, max_len)
+    width = max(1, int(lengths.max(initial=0)))
+    step_L = np.arange(width)
+    real_BL = step_L < lengths[:, None]
+    index_BL = np.where(real_BL, (histories.end_B - lengths)[:, None] + step_L, -1)
+    if len(flat) == 0:
+        return _empty(len(histories), width).to(device)
+    time_BL = np.where(real_BL, flat.time_N[index_BL], np.nan)
+    request_time_BL = np.full(time_BL.shape, np.nan)
+    request_time_BL[:, :-1] = time_BL[:, 1:]
+    asked = np.flatnonzero(lengths > 0)
+    request_time_BL[asked, lengths[asked] - 1] = histories.request_time_B[asked]
+    batch = SequenceBatch(
+        torch.from_numpy(np.where(real_BL, flat.item_N[index_BL], 0).astype(np.int64)),
+        torch.from_numpy(np.where(real_BL, flat.behavior_N[index_BL], 0).astype(np.int64)),
+        torch.from_numpy(time_BL),
+        torch.from_numpy(np.where(real_BL, flat.value_N[index_BL], np.float32("nan"))),
+        torch.from_numpy(lengths.astype(np.int64)),
+        torch.from_numpy(request_time_BL),
+    )
+    return batch.to(device)
+
+
+def bucket(lengths: IndexArray, batch_tokens: int) -> list[IndexArray]:
+    """Cut requests into batches of like length, each at most `batch_tokens` positions, padding included.
+
+    A single history longer than the budget makes a batch of its own. Shortest first; ties keep their order, so the
+    caller's shuffle decides among equals.
+    """
+    order = np.argsort(lengths, kind="stable")
+    width = np.maximum(lengths[order], 1)
+    batches: list[IndexArray] = []
+    start = 0
+    while start < len(order):
+        stops = range(start + 1, len(order) + 1)  # padded size grows with the stop, so it can be searched
+        fitting = bisect.bisect_right(stops, batch_tokens, key=partial(_padded_size, width, start))
+        stop = start + max(1, fitting)
+        batches.append(order[start:stop])
+        start = stop
+    return batches
+
+
+def _padded_size(width: IndexArray, start: int, stop: int) -> int:
+    return (stop - start) * int(width[stop - 1])
+
+
+def _empty(size: int, width: int) -> SequenceBatch:
+    whole = torch.zeros((size, width), dtype=torch.int64)
+    unknown = torch.full((size, width), float("nan"), dtype=torch.float64)
+    lengths = torch.zeros(size, dtype=torch.int64)
+    return SequenceBatch(whole, whole, unknown, unknown.float(), lengths, unknown)

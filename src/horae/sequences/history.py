@@ -1,0 +1,253 @@
+"""Events in, histories out: all events as flat arrays with one offset per user, and slices of them as of a place.
+
+A history is a slice, never a copy: memory is linear in events however many requests are cut from the log. Events that
+arrive later (`append`) live beside the arrays and are merged, by place, into the histories of their users only.
+This module does not know padding, models or the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from horae.schema import BEHAVIOR, ITEM, TARGET, TIMESTAMP, USER, VALUE, Events, HistoryEvent, Id, IndexArray
+from horae.sequences.clock import seconds, to_seconds
+from horae.sequences.vocabulary import Vocabulary
+
+__all__ = ["Flat", "Histories", "Sequences"]
+
+FloatArray = npt.NDArray[np.float64]
+UNKNOWN = float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Flat:
+    """Events on known items, user after user, each user's in the order of their places.
+
+    Attributes:
+        item_N: int32 item index, at least 1.
+        behavior_N: uint8 behavior index, from 1; 0 where the model has not seen that behavior.
+        time_N: Unix seconds, NaN where unknown.
+        value_N: float32, NaN where unknown.
+        target_N: May this event be a target?
+    """
+
+    item_N: npt.NDArray[np.int32]
+    behavior_N: npt.NDArray[np.uint8]
+    time_N: FloatArray
+    value_N: npt.NDArray[np.float32]
+    target_N: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.item_N)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Flat]) -> Flat:
+        """One after the other."""
+        columns = zip(*((p.item_N, p.behavior_N, p.time_N, p.value_N, p.target_N) for p in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
+
+    def take(self, index: slice | IndexArray) -> Flat:
+        """The events at `index`; a slice gives views."""
+        return Flat(
+            self.item_N[index], self.behavior_N[index], self.time_N[index], self.value_N[index], self.target_N[index]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """One slice of `flat` per request, oldest event first, and the time at which each request asks (NaN = unknown)."""
+
+    flat: Flat
+    start_B: IndexArray
+    end_B: IndexArray
+    request_time_B: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.start_B)
+
+    @property
+    def lengths(self) -> IndexArray:
+        """Events in each history."""
+        return self.end_B - self.start_B
+
+    def take(self, index: IndexArray | slice) -> Histories:
+        """Some of the requests; the events are shared."""
+        return Histories(self.flat, self.start_B[index], self.end_B[index], self.request_time_B[index])
+
+    def pairs(self) -> tuple[IndexArray, npt.NDArray[np.int32]]:
+        """(request, item index) of every event in every history, as two flat arrays."""
+        lengths = self.lengths
+        request_of = np.repeat(np.arange(len(self)), lengths)
+        first = np.repeat(self.start_B - (np.cumsum(lengths) - lengths), lengths)
+        return request_of, self.flat.item_N[first + np.arange(len(request_of))]
+
+
+class Sequences:
+    """A log as a model sees it: flat arrays by user, from which the history before any place can be cut.
+
+    Attributes:
+        flat: All events on known items.
+        offset_U1: User u's events (u from 1) are `flat[offset_U1[u - 1]:offset_U1[u]]`.
+        users: Ids of the users, in the order of the offsets; grows with `append`.
+        items: The item vocabulary that `item_N` refers to.
+        behaviors: Names of the behavior indices, from 1.
+        row_N: Row of each event in the `Events.frame` that it came from, ascending.
+    """
+
+    def __init__(
+        self, flat: Flat, offset_U1: IndexArray, users: Vocabulary, items: Vocabulary, behaviors: tuple[str, ...]
+    ) -> None:
+        self.flat = flat
+        self.offset_U1 = offset_U1
+        self.users = users
+        self.items = items
+        self.behaviors = behaviors
+        self.row_N: IndexArray = np.arange(len(flat), dtype=np.int64)
+        self._row_offset_U1 = offset_U1
+        self._row_time_R = flat.time_N
+        self._late: dict[int, list[Flat]] = {}
+
+    @classmethod
+    def from_events(cls, events: Events, items: Vocabulary, behaviors: Sequence[str] | None = None) -> Sequences:
+        """Lay out a cleaned log. Events on items outside the vocabulary are left out of histories, not padded."""
+        frame = events.frame
+        names = tuple(behaviors) if behaviors is not None else _categories(frame[BEHAVIOR])
+        runs = frame[USER].rle().struct.unnest()
+        row_offset_U1 = np.concatenate([[0], np.cumsum(runs["len"].to_numpy(), dtype=np.int64)])
+        flat = _flat(frame, items, names)
+        sequences = cls(flat, row_offset_U1, Vocabulary(runs["value"]), items, names)
+        known = flat.item_N > 0
+        if not known.all():
+            sequences._keep(np.flatnonzero(known))
+        return sequences
+
+    def _keep(self, rows: IndexArray) -> None:
+        """Leave only the events at `rows`, remembering where all rows stood."""
+        self._row_time_R = self.flat.time_N
+        self.flat = self.flat.take(rows)
+        self.row_N = rows
+        self.offset_U1 = np.searchsorted(rows, self._row_offset_U1)
+
+    @property
+    def num_items(self) -> int:
+        """I, without the padding row."""
+        return len(self.items)
+
+    @property
+    def num_users(self) -> int:
+        """Users with offsets; users that only `append` knows are not counted."""
+        return len(self.offset_U1) - 1
+
+    def user_of_N(self) -> IndexArray:
+        """The user index, from 1, of every event."""
+        return np.repeat(np.arange(1, self.num_users + 1), np.diff(self.offset_U1))
+
+    def all(self) -> Histories:
+        """Everybody's whole line."""
+        unknown = np.full(self.num_users, UNKNOWN)
+        return Histories(self.flat, self.offset_U1[:-1], self.offset_U1[1:], unknown)
+
+    def before_rows(self, rows: IndexArray) -> Histories:
+        """The history of each request cut from the log at a row of `Events.frame`: what its user did before."""
+        user = np.searchsorted(self._row_offset_U1, rows, side="right") - 1
+        end = np.searchsorted(self.row_N, rows)
+        return Histories(self.flat, self.offset_U1[user], end, self._row_time_R[rows])
+
+    def of_users(self, user_B: IndexArray, at_B: FloatArray | None = None) -> Histories:
+        """The history of each user (index 0: nobody, an empty one), with the events appended since.
+
+        Args:
+            user_B: User indices.
+            at_B: Only events strictly before these Unix seconds; None (or NaN) for everything known. Where some of a
+                user's times are unknown, order decides: the history ends before the first event known to be later.
+        """
+        known = np.where((user_B > 0) & (user_B <= self.num_users), user_B, 0)
+        start = np.where(known > 0, self.offset_U1[np.maximum(known - 1, 0)], 0)
+        end = np.where(known > 0, self.offset_U1[known], 0)
+        request_time = np.full(len(user_B), UNKNOWN) if at_B is None else at_B
+        histories = Histories(self.flat, start, end, request_time)
+        if self._late and any(int(user) in self._late for user in user_B):
+            histories = self._with_late(histories, user_B)
+        return histories if at_B is None else _cut(histories)
+
+    def brought(self, histories: Sequence[Sequence[HistoryEvent]], at_B: FloatArray | None = None) -> Histories:
+        """Histories that callers bring along; events on unknown items are left out."""
+        events = [event for history in histories for event in history]
+        flat = self._encode(events)
+        end = np.cumsum([len(history) for history in histories], dtype=np.int64)
+        rows = np.flatnonzero(flat.item_N > 0)
+        offsets = np.searchsorted(rows, np.concatenate([[0], end]))
+        request_time = np.full(len(histories), UNKNOWN) if at_B is None else at_B
+        cut = Histories(flat.take(rows), offsets[:-1], offsets[1:], request_time)
+        return cut if at_B is None else _cut(cut)
+
+    def append(self, user: Id, event: HistoryEvent) -> None:
+        """Make an event part of its user's line; it is in the very next history of that user. New users are welcome."""
+        self.users.append([user])
+        flat = self._encode([event])
+        if flat.item_N[0] > 0:
+            self._late.setdefault(self.users.index(user), []).append(flat)
+
+    def _encode(self, events: Sequence[HistoryEvent]) -> Flat:
+        behavior_of = {name: index for index, name in enumerate(self.behaviors, start=1)}
+        only = 1 if len(self.behaviors) == 1 else 0  # a log of one behavior: every event is that one
+        return Flat(
+            self.items.indices([event.item_id for event in events]).astype(np.int32),
+            np.array([behavior_of.get(event.behavior or "", only) for event in events], dtype=np.uint8),
+            np.array([to_seconds(event.timestamp) for event in events], dtype=np.float64),
+            np.array([UNKNOWN if event.value is None else event.value for event in events], dtype=np.float32),
+            np.ones(len(events), dtype=np.bool_),
+        )
+
+    def _with_late(self, histories: Histories, user_B: IndexArray) -> Histories:
+        parts = []
+        for request, user in enumerate(user_B):
+            mine = histories.flat.take(slice(histories.start_B[request], histories.end_B[request]))
+            parts.append(_by_place(Flat.joined([mine, *self._late.get(int(user), [])])))
+        end = np.cumsum([len(part) for part in parts], dtype=np.int64)
+        start = np.concatenate([[0], end[:-1]])
+        return Histories(Flat.joined(parts), start, end, histories.request_time_B)
+
+
+def _flat(frame: pl.DataFrame, items: Vocabulary, behaviors: tuple[str, ...]) -> Flat:
+    """Columns of `Events.frame` as arrays, row for row (item 0 where unknown)."""
+    categories = _categories(frame[BEHAVIOR])
+    index_of = {name: index for index, name in enumerate(behaviors, start=1)}
+    code_of = np.array([index_of.get(name, 0) for name in categories], dtype=np.uint8)
+    value = frame[VALUE]
+    return Flat(
+        items.indices(frame[ITEM]).astype(np.int32),
+        code_of[frame[BEHAVIOR].to_physical().to_numpy()],
+        seconds(frame[TIMESTAMP]),
+        value.cast(pl.Float32).fill_null(UNKNOWN).to_numpy(),
+        frame[TARGET].to_numpy(),
+    )
+
+
+def _categories(behavior: pl.Series) -> tuple[str, ...]:
+    assert isinstance(behavior.dtype, pl.Enum)
+    return tuple(behavior.dtype.categories.to_list())
+
+
+def _by_place(flat: Flat) -> Flat:
+    """Order one user's events by time, earlier arrival first among equals; by arrival where a time is unknown."""
+    if np.isnan(flat.time_N).any() or (np.diff(flat.time_N) >= 0).all():
+        return flat
+    return flat.take(np.argsort(flat.time_N, kind="stable"))
+
+
+def _cut(histories: Histories) -> Histories:
+    """End each history before its first event at or after the request's time; NaN asks for no cut."""
+    flat, start, at = histories.flat, histories.start_B, histories.request_time_B
+    lengths = histories.lengths
+    request_of = np.repeat(np.arange(len(histories)), lengths)
+    index = np.repeat(start - (np.cumsum(lengths) - lengths), lengths) + np.arange(len(request_of))
+    late = flat.time_N[index] >= at[request_of]  # False where either is NaN
+    end = histories.end_B.copy()
+    np.minimum.at(end, request_of[late], index[late])
+    return Histories(flat, start, end, at)

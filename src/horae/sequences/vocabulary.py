@@ -1,0 +1,94 @@
+"""Ids in, indices out, and back. Index 0 is "unknown" everywhere (and padding in a batch).
+
+Append-only: an index once given is never given to another id, so item tables can grow in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from horae.schema import Id, IndexArray
+
+__all__ = ["Vocabulary"]
+
+SMALL = 2_000
+
+
+class Vocabulary:
+    """Ids with indices from 1, in the order in which they were given.
+
+    Args:
+        ids: Distinct, no nulls; their dtype is the caller's and stays.
+    """
+
+    def __init__(self, ids: pl.Series) -> None:
+        self._ids = ids.rename("id")
+        self._lookup: dict[Id, int] | None = None
+
+    @classmethod
+    def of(cls, ids: pl.Series) -> Vocabulary:
+        """The distinct ids in sorted order, so that the same data gives the same indices."""
+        return cls(ids.drop_nulls().unique().sort())
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def all(self) -> pl.Series:
+        """Every id; the id at row r has index r + 1."""
+        return self._ids
+
+    def indices(self, ids: pl.Series | Sequence[Id]) -> IndexArray:
+        """Indices of the given ids, 0 where unknown. Text finds numbers and numbers find text: `196` is `"196"`."""
+        if len(ids) <= SMALL or not isinstance(ids, pl.Series):
+            lookup = self._dictionary()
+            return np.fromiter((lookup.get(self._native(value), 0) for value in ids), dtype=np.int64, count=len(ids))
+        wanted = self._as_own_type(ids).rename("id")
+        table = pl.DataFrame({"id": self._ids, "index": np.arange(1, len(self) + 1, dtype=np.int64)})
+        joined = wanted.to_frame().join(table, on="id", how="left", maintain_order="left")
+        return joined["index"].fill_null(0).to_numpy()
+
+    def index(self, value: Id) -> int:
+        """Index of one id, 0 where unknown."""
+        return self._dictionary().get(self._native(value), 0)
+
+    def ids(self, indices: npt.NDArray[np.integer]) -> pl.Series:
+        """Ids at the given indices, in the caller's dtype."""
+        return self._ids.gather(np.asarray(indices, dtype=np.int64) - 1)
+
+    def append(self, ids: Sequence[Id] | pl.Series) -> None:
+        """Give the next indices to ids not known yet; those known keep theirs."""
+        fresh = [self._native(value) for value in ids]
+        lookup = self._dictionary()
+        fresh = [value for value in dict.fromkeys(fresh) if value is not None and value not in lookup]
+        if not fresh:
+            return
+        for value in fresh:
+            lookup[value] = len(lookup) + 1
+        self._ids = self._ids.append(pl.Series("id", fresh, dtype=self._ids.dtype))
+
+    def _dictionary(self) -> dict[Id, int]:
+        if self._lookup is None:
+            self._lookup = {value: index for index, value in enumerate(self._ids.to_list(), start=1)}
+        return self._lookup
+
+    def _native(self, value: object) -> Id:
+        """The value in this vocabulary's type; text that is not a number's own spelling stays text (and unknown)."""
+        if self._ids.dtype == pl.String:
+            return str(value)
+        text = str(value)
+        return int(text) if text.removeprefix("-").isdecimal() and str(int(text)) == text else text
+
+    def _as_own_type(self, ids: pl.Series) -> pl.Series:
+        if ids.dtype == self._ids.dtype:
+            return ids
+        if self._ids.dtype == pl.String:
+            return ids.cast(pl.String)
+        if ids.dtype == pl.String:
+            numbers = ids.cast(pl.Int64, strict=False)
+            return pl.select(pl.when(numbers.cast(pl.String) == ids).then(numbers)).to_series().cast(self._ids.dtype)
+        return ids.cast(self._ids.dtype)

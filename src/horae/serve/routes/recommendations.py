@@ -1,0 +1,43 @@
+"""`POST /v1/recommendations`: a list for a user, or for a history of somebody the model never saw."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from fastapi import APIRouter
+
+from horae.serve.engine import Engine
+from horae.serve.problems import PROBLEMS
+from horae.serve.wire import Meta, RecommendationsBody, RecommendationsReply, Recommended
+
+__all__ = ["routes"]
+
+UNUSED_CONTEXT = "`context` was not used: this run's model does not look at it."
+
+
+def routes(engine: Engine) -> APIRouter:
+    """The route over an engine."""
+    router = APIRouter(prefix="/v1", tags=["recommendations"], responses=PROBLEMS)
+
+    @router.post("/recommendations")
+    def recommend(body: RecommendationsBody) -> RecommendationsReply:
+        """Recommend k items; a user without a history gets the fallback's list, and `meta` says so."""
+        started = time.perf_counter()
+        answer = engine.recommend(**body.request())
+        seconds = time.perf_counter() - started
+        recommended = [
+            Recommended(item_id=item_id, score=score, rank=rank, source=source)
+            for item_id, score, rank, source in answer.frame.select("item_id", "score", "rank", "source").iter_rows()
+        ]
+        recipe = engine.recommender.recipe.name
+        meta = Meta(
+            run=engine.run,
+            recipe=recipe,
+            source=recommended[0].source if recommended else recipe,
+            seconds=round(seconds, 6),
+            notes=[*answer.notes, *([UNUSED_CONTEXT] if body.context else [])],
+        )
+        return RecommendationsReply(request_id=uuid.uuid4().hex, recommendations=recommended, meta=meta)
+
+    return router

@@ -1,0 +1,60 @@
+"""Scores in, a calibration out: a logistic fitted on validation events against random items."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from horae.evaluation.cut import Cut
+from horae.recommend.rank import Targets
+from horae.recommend.recommender import Calibration, Recommender
+
+__all__ = ["calibrate", "fit_logistic"]
+
+ENOUGH = 50
+
+
+def calibrate(recommender: Recommender, cut: Cut, seed: int) -> Calibration | None:
+    """Fit the probability that an item is what came next, rather than one drawn uniformly from the item table.
+
+    Each validation target stands against one random item; pairs whose item was not allowed are left out. None where
+    fewer than 50 pairs of each kind are left.
+
+    Source: Platt 1999, Probabilistic outputs for support vector machines. Differs: no smoothing of the labels.
+    """
+    came, random = _pairs(recommender, cut, seed)
+    if min(len(came), len(random)) < ENOUGH:
+        return None
+    scores = np.concatenate([came, random]).astype(np.float64)
+    labels = np.concatenate([np.ones(len(came)), np.zeros(len(random))])
+    slope, intercept = fit_logistic(scores, labels)
+    return Calibration(slope, intercept)
+
+
+def fit_logistic(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Slope and intercept of the most likely logistic, by Newton's method on standardised scores."""
+    centre, spread = float(scores.mean()), float(scores.std()) or 1.0
+    design = np.stack([(scores - centre) / spread, np.ones_like(scores)], axis=1)
+    weights = np.zeros(2)
+    for _ in range(50):
+        chance = 1.0 / (1.0 + np.exp(-design @ weights))
+        slope = design.T @ (labels - chance) - 1e-3 * weights  # a whisper of ridge: separable scores stay finite
+        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-3 * np.eye(2)
+        step = np.linalg.solve(curvature, slope)
+        weights = weights + step
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(weights[0] / spread), float(weights[1] - weights[0] * centre / spread)
+
+
+def _pairs(recommender: Recommender, cut: Cut, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Scores of what came, and of one random item for each request's first target."""
+    first = cut.targets(recommender.items).item[cut.offset_B1[:-1]]
+    drawn = np.random.default_rng(seed).integers(1, len(recommender.items) + 1, len(first))
+    both = Targets(np.stack([first, drawn], axis=1).ravel(), np.arange(0, 2 * len(first) + 1, 2))
+    parts = list(recommender.answer(cut.requests, both, depth=1))
+    scores = np.concatenate([answer.target_scores for answer in parts]) if parts else np.empty(0, dtype=np.float32)
+    fallback = np.concatenate([answer.fallback_B for answer in parts]) if parts else np.empty(0, dtype=np.bool_)
+    pairs = scores.reshape(-1, 2)[~fallback]
+    came, random = pairs[:, 0], pairs[:, 1]
+    return came[np.isfinite(came)], random[np.isfinite(random)]

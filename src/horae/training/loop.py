@@ -1,0 +1,322 @@
+"""A network, an objective and events in; trained weights out. One explicit loop for every network.
+
+Each epoch draws its order and its dropout from its own seed, `(seed, epoch)`; what the objective draws from is in the
+checkpoint. So a resumed training gives the same weights as one that was never stopped. Checkpoints are written after
+every epoch and replaced by renaming.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from horae.errors import NotTrainedError, RecipeError, RunError
+from horae.models.network import Network
+from horae.recipe import settings as read_settings
+from horae.schema import IndexArray
+from horae.sequences.batch import bucket
+from horae.sequences.framing import frame_next, num_targets, windows
+from horae.sequences.history import Histories, Sequences
+from horae.training.objectives import Objective
+from horae.training.optimisers import load_state, make_optimiser, state_arrays
+from horae.training.progress import Progress
+
+__all__ = ["LoopSettings", "Trained", "train_network"]
+
+Validate = Callable[[], Mapping[str, float]]
+CHOOSES = "ndcg@10"
+
+
+def _doc(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"doc": text})
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """The keys of `[train]` that the loop reads; the objective reads the others."""
+
+    epochs: int = _doc(100, "At most so many passes over the training events.")
+    learning_rate: float = _doc(1e-3, "Step size of AdamW.")
+    weight_decay: float = _doc(0.0, "Decoupled weight decay of AdamW.")
+    batch_tokens: int = _doc(4096, "Positions in a batch, padding included; histories of like length share a batch.")
+    patience: int = _doc(5, "Stop after so many epochs without a better validation NDCG@10.")
+    clip_norm: float = _doc(5.0, "Longest gradient, by Euclidean norm over all parameters; 0 turns clipping off.")
+    windows: Literal["all", "last"] = _doc("all", "Learn from everybody's whole line, or from the newest window only.")
+    validation_requests: int = _doc(10_000, "Validate on so many requests, drawn by the seed.")
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_tokens", "patience", "validation_requests"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"[train] {name} = {getattr(self, name)}: expected at least 1.", hint="Raise it.")
+        if not 0 < self.learning_rate < 10:
+            raise RecipeError(f"[train] learning_rate = {self.learning_rate}: expected 0 to 10.", hint="Try 0.001.")
+        for name in ("weight_decay", "clip_norm"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise RecipeError(f"[train] {name} = {getattr(self, name)}: expected 0 or more.", hint="Try 0.")
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> LoopSettings:
+        """The loop's share of a `[train]` table; the other keys are the objective's to check."""
+        mine = {key: value for key, value in table.items() if key in cls.__dataclass_fields__}
+        return read_settings(cls, mine, "[train]")
+
+
+@dataclass
+class Trained:
+    """What a training came to.
+
+    Attributes:
+        best_epoch: The epoch whose weights the network now has.
+        log: One mapping per epoch, as in `log.jsonl`.
+        interrupted: Ctrl-C came; the weights are the best until then.
+        positions: Positions computed, padding included; with `padding` and `seconds`, the speed.
+    """
+
+    best_epoch: int = 0
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    interrupted: bool = False
+    positions: int = 0
+    padding: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+def train_network(
+    network: Network,
+    objective: Objective,
+    sequences: Sequences,
+    settings: LoopSettings,
+    *,
+    validate: Validate | None,
+    seed: int,
+    progress: Progress,
+    folder: Path | None = None,
+    resume: bool = False,
+) -> Trained:
+    """Train until the epochs are over or validation stops improving; leave the best weights in the network.
+
+    Args:
+        network: Trained in place, on the device where it lies.
+        objective: Says which losses train which parameters.
+        sequences: The training events, nothing later.
+        settings: How.
+        validate: Ranking quality now; `ndcg@10` chooses. None: train all epochs and keep the last weights.
+        seed: Same seed, same weights.
+        progress: Told where the training is.
+        folder: Where checkpoints and `log.jsonl` go; None keeps all in memory.
+        resume: Go on from the checkpoint in `folder`, if there is one.
+
+    Raises:
+        NotTrainedError: The loss became infinite, or exploded, or there is nothing to learn from.
+        RunError: The checkpoint is of another training.
+    """
+    optimiser = make_optimiser(network, settings.learning_rate, settings.weight_decay)
+    state = Trained()
+    checkpoint = _Checkpoint(folder, _fingerprint(sequences, settings, network, seed)) if folder else None
+    best = _copy(network)
+    if checkpoint and resume and (found := checkpoint.read(network, optimiser, objective)):
+        state, best = found
+        progress.say(f"Going on after epoch {len(state.log)}.")
+    progress.begin("training", settings.epochs)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            while len(state.log) < settings.epochs and not _stopped(state, settings, validate):
+                line = _epoch(network, objective, optimiser, sequences, settings, state, seed, progress)
+                _judge(line, state, validate, network)
+                if line["best"]:
+                    best = _copy(network)
+                progress.epoch(line)
+                if checkpoint:
+                    checkpoint.write(network, optimiser, objective, state, best)
+    except KeyboardInterrupt:
+        if state.best_epoch == 0:
+            raise
+        state.interrupted = True
+        progress.say(f"Stopped by hand: the weights of epoch {state.best_epoch}, the best so far, are kept.")
+    finally:
+        progress.end()
+    network.load_state_dict(best)
+    network.eval()
+    return state
+
+
+def _epoch(
+    network: Network,
+    objective: Objective,
+    optimiser: torch.optim.Optimizer,
+    sequences: Sequences,
+    settings: LoopSettings,
+    state: Trained,
+    seed: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """One pass; returns the line for the log."""
+    epoch = len(state.log) + 1
+    rng = np.random.default_rng([seed, epoch])
+    torch.manual_seed(int(rng.integers(2**62)))
+    device = next(network.parameters()).device
+    cut = windows(sequences, network.max_len, settings.windows, rng)
+    if len(cut) == 0:
+        raise NotTrainedError(
+            "There is nothing to learn from: no user has an event with a target event after it.",
+            hint="Check target_behaviors in [data], or give a log with longer histories.",
+        )
+    started, cpu_started = time.perf_counter(), time.process_time()
+    network.train()
+    loss_sum, targets, reported = 0.0, 0, started
+    batches = _batches(cut, settings.batch_tokens, rng)
+    for number, rows in enumerate(batches, start=1):
+        piece = cut.take(rows)
+        framed = frame_next(piece, device)
+        loss = _step(network, objective, optimiser, framed, settings, epoch)
+        count = int(num_targets(piece).sum())
+        loss_sum, targets = loss_sum + loss * count, targets + count
+        _guard(loss, loss_sum / max(targets, 1), state, epoch)
+        state.positions += framed.target_BL.numel()
+        state.padding += framed.target_BL.numel() - int((piece.lengths - 1).sum())
+        if time.perf_counter() - reported > 0.2:
+            reported = time.perf_counter()
+            progress.step(epoch, number / len(batches), _facts(state, loss_sum / targets, targets, reported - started))
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+    state.seconds += seconds
+    state.cpu_seconds += cpu_seconds
+    line = {"epoch": epoch, "loss": loss_sum / targets, "targets": targets, "steps": len(batches)}
+    return {**line, "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
+
+
+def _step(
+    network: Network,
+    objective: Objective,
+    optimiser: torch.optim.Optimizer,
+    framed: Any,
+    settings: LoopSettings,
+    epoch: int,
+) -> float:
+    total = 0.0
+    for parameters, loss in objective.steps(network, framed):
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if settings.clip_norm > 0:
+            torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+        optimiser.step()
+        total += float(loss.detach())
+    return total
+
+
+def _batches(cut: Histories, batch_tokens: int, rng: np.random.Generator) -> list[IndexArray]:
+    """Windows of like length together, otherwise in random order."""
+    order = rng.permutation(len(cut))
+    batches = [order[rows] for rows in bucket(cut.lengths[order] - 1, batch_tokens)]
+    return [batches[number] for number in rng.permutation(len(batches))]
+
+
+def _guard(loss: float, mean: float, state: Trained, epoch: int) -> None:
+    first = state.log[0]["loss"] if state.log else None
+    exploded = first is not None and mean > 10 * abs(first) + 10
+    if math.isfinite(loss) and not exploded:
+        return
+    what = "exploded" if exploded else "is no longer a number"
+    raise NotTrainedError(
+        f"The loss {what} in epoch {epoch} (now {loss:.4g}).",
+        hint="Lower it: --set train.learning_rate=0.0003; or tighten --set train.clip_norm=1.0",
+    )
+
+
+def _judge(line: dict[str, Any], state: Trained, validate: Validate | None, network: Network) -> None:
+    line["best"] = True
+    if validate is not None:
+        network.eval()
+        started = time.perf_counter()
+        line["validation"] = dict(validate())
+        line["validation_seconds"] = round(time.perf_counter() - started, 3)
+        line["best"] = line["validation"][CHOOSES] > state.best_metrics.get(CHOOSES, -1.0)
+    if line["best"]:
+        state.best_epoch = line["epoch"]
+        state.best_metrics = line.get("validation", {})
+    state.log.append(line)
+
+
+def _stopped(state: Trained, settings: LoopSettings, validate: Validate | None) -> bool:
+    return validate is not None and len(state.log) - state.best_epoch >= settings.patience
+
+
+def _facts(state: Trained, loss: float, targets: int, seconds: float) -> dict[str, float]:
+    facts = {"loss": loss, "targets/s": targets / max(seconds, 1e-9)}
+    return facts | {f"val {name}": value for name, value in state.best_metrics.items()}
+
+
+def _copy(network: Network) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def _fingerprint(sequences: Sequences, settings: LoopSettings, network: Network, seed: int) -> str:
+    """Of everything that the weights depend on: another fingerprint is another training."""
+    digest = hashlib.sha256(sequences.flat.item_N.tobytes() + sequences.offset_U1.tobytes())
+    shapes = {name: list(value.shape) for name, value in network.state_dict().items()}
+    fixed = {**vars(settings), "epochs": 0, "patience": 0}  # those two may be raised to go on
+    digest.update(json.dumps([fixed, shapes, seed], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+class _Checkpoint:
+    """`last.safetensors` in a folder: weights now and at the best epoch, the optimiser, and the log as metadata."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.folder = folder
+        self.fingerprint = fingerprint
+
+    def write(
+        self,
+        network: Network,
+        optimiser: torch.optim.Optimizer,
+        objective: Objective,
+        state: Trained,
+        best: Mapping[str, Tensor],
+    ) -> None:
+        arrays = {f"now.{name}": value.detach().cpu().clone() for name, value in network.state_dict().items()}
+        arrays |= {f"best.{name}": value.cpu().clone() for name, value in best.items()}
+        arrays |= {f"optimiser.{name}": value.cpu().clone() for name, value in state_arrays(optimiser).items()}
+        arrays |= {f"objective.{name}": value.cpu().clone() for name, value in objective.state().items()}
+        metadata = {"fingerprint": self.fingerprint, "state": json.dumps(vars(state))}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / "last.safetensors.writing"
+        safetensors.torch.save_file(arrays, temporary, metadata)
+        os.replace(temporary, self.folder / "last.safetensors")
+        lines = "".join(json.dumps(line) + "\n" for line in state.log)
+        (self.folder / "log.jsonl").write_text(lines, encoding="utf-8")
+
+    def read(
+        self, network: Network, optimiser: torch.optim.Optimizer, objective: Objective
+    ) -> tuple[Trained, dict[str, Tensor]] | None:
+        file = self.folder / "last.safetensors"
+        if not file.exists():
+            return None
+        with safetensors.safe_open(file, "pt") as stream:
+            metadata = stream.metadata()
+            if metadata["fingerprint"] != self.fingerprint:
+                raise RunError(
+                    f"{file} is a checkpoint of another training (other data, recipe or seed).",
+                    hint="Give the same EVENTS, recipe and --seed as before, or train without --resume.",
+                )
+            arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        network.load_state_dict(_part(arrays, "now."))
+        load_state(optimiser, _part(arrays, "optimiser."))
+        objective.load_state(_part(arrays, "objective."))
+        return Trained(**json.loads(metadata["state"])), _part(arrays, "best.")
+
+
+def _part(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}

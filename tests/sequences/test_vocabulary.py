@@ -1,0 +1,34 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from horae.sequences.vocabulary import Vocabulary
+
+
+def test_indices_start_at_one_in_sorted_order_and_zero_is_unknown():
+    vocabulary = Vocabulary.of(pl.Series(["b", "a", "c", "a", None]))
+    assert vocabulary.indices(["a", "b", "c", "z"]).tolist() == [1, 2, 3, 0]
+    assert vocabulary.ids(np.array([3, 1])).to_list() == ["c", "a"]
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_text_finds_numbers_and_numbers_find_text_by_their_own_spelling(long: bool):
+    filler = 3_000 if long else 0
+    numbers = Vocabulary.of(pl.Series([7, 196, 50]))
+    assert numbers.indices(pl.Series(["196", "007", "x", "7"] + ["x"] * filler))[:4].tolist() == [3, 0, 0, 1]
+    texts = Vocabulary.of(pl.Series(["196", "007"]))
+    assert texts.indices(pl.Series([196, 7] + [9] * filler))[:2].tolist() == [2, 0]
+    assert texts.index("007") == 1
+
+
+def test_long_and_short_lookups_agree():
+    ids = pl.Series(np.random.default_rng(0).integers(0, 500, 5_000))
+    vocabulary = Vocabulary.of(ids.filter(ids > 100))
+    assert vocabulary.indices(ids).tolist() == vocabulary.indices(ids.to_list()).tolist()
+
+
+def test_append_never_moves_an_index():
+    vocabulary = Vocabulary.of(pl.Series(["m", "n"]))
+    vocabulary.append(["a", "m", "z", "a"])
+    assert vocabulary.indices(["m", "n", "a", "z"]).tolist() == [1, 2, 3, 4]
+    assert vocabulary.ids(np.array([3, 4])).to_list() == ["a", "z"]

@@ -1,0 +1,159 @@
+import pytest
+import torch
+from tests.models.batches import batch_of, framed
+
+from horae.errors import DataError, RecipeError
+from horae.models.compose import compose
+from horae.recipe import load_recipe
+from horae.training.losses import full_softmax
+from horae.training.objectives import NextItemObjective, ValueObjective, make_objective
+
+COUNTS = torch.tensor([0, 5, 3, 1, 1, 1])
+# What comes after 1 and 2 depends on their order only: popularity and sets of items cannot tell 3 from 4.
+ORDER_ONLY = [[1, 2, 3], [2, 1, 4]] * 4
+ENCODERS = [
+    {"encoder": "transformer"},
+    {"encoder": "gru"},
+    {"encoder": "gru", "attention": "additive"},
+    {"encoder": "lstm"},
+    {"encoder": "lstm", "attention": "dot"},
+]
+
+
+def network_of(table, seed=0):
+    torch.manual_seed(seed)
+    return compose({"dim": 16, "max_len": 4, "dropout": 0.0, **table}, 5, 1)
+
+
+def train(network, objective, data, steps=60):
+    optimiser = torch.optim.AdamW(network.parameters(), lr=0.02)
+    network.train()
+    for _ in range(steps):
+        for parameters, loss in objective.steps(network, data):
+            assert {id(p) for p in parameters} == {id(p) for p in network.parameters()}
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    network.eval()
+    return loss.item()
+
+
+def best_after(network, history):
+    with torch.inference_mode():
+        return int(network.score(batch_of([history])).argmax())
+
+
+@pytest.mark.parametrize("table", ENCODERS, ids=lambda table: "-".join(table.values()))
+def test_every_encoder_learns_a_pattern_that_only_order_shows(table):
+    network = network_of(table)
+    train(network, make_objective(network, "softmax", count_I=COUNTS, seed=0), framed(ORDER_ONLY))
+    assert [best_after(network, history) for history in ([1, 2], [2, 1])] == [3, 4]
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax", "binary"])
+def test_every_loss_learns_the_pattern_and_the_same_seed_learns_the_same(loss):
+    ends = []
+    for _ in range(2):
+        network = network_of({"encoder": "gru"})
+        many = None if loss == "softmax" else 4
+        objective = make_objective(network, loss, many, count_I=COUNTS, seed=0)
+        ends.append(train(network, objective, framed(ORDER_ONLY)))
+        assert [best_after(network, history) for history in ([1, 2], [2, 1])] == [3, 4]
+    assert ends[0] == ends[1]
+
+
+def test_the_loss_is_that_of_the_positions_with_a_target_only():
+    network = network_of({"encoder": "transformer"}).eval()
+    data = framed([[1, 2, 3], [4, 5]])
+    data.target_BL[0, 0] = 0  # history only
+    [(_, loss)] = make_objective(network, "softmax", count_I=COUNTS, seed=0).steps(network, data)
+    h_BLD = network.states(data.batch)
+    h_ND = torch.stack([h_BLD[0, 1], h_BLD[1, 0]])
+    torch.testing.assert_close(loss, full_softmax(h_ND, network.item_vectors(), torch.tensor([3, 5])))
+
+
+def test_a_batch_without_targets_has_no_step():
+    network = network_of({"encoder": "gru"})
+    data = framed([[1, 2]])
+    data.target_BL.zero_()
+    assert make_objective(network, "softmax", count_I=COUNTS, seed=0).steps(network, data) == []
+    valued = network_of({"encoder": "gru", "head": "value"})
+    objective = make_objective(valued, "mean_squared_error", count_I=COUNTS, seed=0)
+    assert objective.steps(valued, framed([[1, 2]])) == []  # a target, but of unknown value
+
+
+def test_mean_squared_error_learns_values_in_their_own_unit():
+    network = network_of({"encoder": "gru", "head": "value"})
+    objective = make_objective(network, "mean_squared_error", count_I=COUNTS, seed=0)
+    values = [[300.0, 500.0], [100.0, float("nan")]]
+    objective.prepare(network, torch.tensor(values).flatten())
+    assert network.head.mean.item() == pytest.approx(300.0)
+    assert train(network, objective, framed([[1, 2, 3], [2, 1, 4]], values), steps=150) < 100.0
+    with torch.inference_mode():
+        assert network.score(batch_of([[1, 2]]))[0, 3].item() == pytest.approx(500.0, abs=15.0)
+
+
+def test_binary_learns_labels_where_the_head_is_for_values():
+    network = network_of({"encoder": "gru", "head": "value"})
+    objective = make_objective(network, "binary", count_I=COUNTS, seed=0)
+    values = [[1.0, 0.0], [0.0, 1.0]]
+    objective.prepare(network, torch.tensor(values).flatten())
+    assert isinstance(objective, ValueObjective) and network.head.scale.item() == 1.0
+    assert train(network, objective, framed([[1, 2, 3], [2, 1, 4]], values)) < 0.1
+    with torch.inference_mode():
+        probability = network.score(batch_of([[1, 2], [2, 1]])).sigmoid()
+    assert probability[0, 3] < 0.2 and probability[1, 4] > 0.8
+
+
+def test_values_that_cannot_be_learned_from_are_refused():
+    network = network_of({"encoder": "gru", "head": "value"})
+    with pytest.raises(DataError, match="from 0 to 1, got 1 to 5"):
+        make_objective(network, "binary", count_I=COUNTS, seed=0).prepare(network, torch.tensor([1.0, 5.0]))
+    with pytest.raises(DataError, match="the log has none"):
+        make_objective(network, "mean_squared_error", count_I=COUNTS, seed=0).prepare(
+            network, torch.tensor([torch.nan])
+        )
+
+
+def test_a_restored_objective_draws_what_the_first_would_have_drawn():
+    network = network_of({"encoder": "gru"})
+    first, second = (make_objective(network, "binary", count_I=COUNTS, seed=seed) for seed in (1, 2))
+    data = framed(ORDER_ONLY)
+    first.steps(network, data)
+    second.load_state(first.state())
+    assert first.steps(network, data)[0][1].item() == second.steps(network, data)[0][1].item()
+    plain = make_objective(network, "softmax", count_I=COUNTS, seed=0)
+    assert plain.state() == {}
+    plain.load_state({})
+
+
+def test_defaults_follow_the_loss():
+    network = network_of({"encoder": "gru"})
+    for loss, expected in (("softmax", 0), ("sampled_softmax", 256), ("binary", 1)):
+        objective = make_objective(network, loss, count_I=COUNTS, seed=0)
+        assert isinstance(objective, NextItemObjective) and objective.num_negatives == expected
+    popular = make_objective(network, "sampled_softmax", 7, "popularity", count_I=COUNTS, seed=0)
+    assert popular.num_negatives == 7 and popular.negatives.log_q_I is not None
+
+
+@pytest.mark.parametrize(
+    ("head", "arguments", "match"),
+    [
+        ("next_item", ("softmax", 5), "num_negatives has no effect"),
+        ("next_item", ("softmax", None, "uniform"), "negatives has no effect"),
+        ("next_item", ("mean_squared_error",), 'loss = "mean_squared_error" does not fit'),
+        ("next_item", ("binary", 0), "num_negatives = 0"),
+        ("value", ("softmax",), 'does not fit .* head = "value"'),
+        ("value", ("binary", 5), "num_negatives has no effect"),
+    ],
+)
+def test_what_does_not_fit_is_refused(head, arguments, match):
+    with pytest.raises(RecipeError, match=match):
+        make_objective(network_of({"encoder": "gru", "head": head}), *arguments, count_I=COUNTS, seed=0)
+
+
+@pytest.mark.parametrize("name", ["sasrec", "gru", "gru-attention", "gru4rec", "lstm", "lstm-attention"])
+def test_installed_recipes_have_an_objective(name):
+    recipe = load_recipe(name)
+    keys = {key: recipe.train[key] for key in ("loss", "num_negatives", "negatives") if key in recipe.train}
+    make_objective(compose(recipe.model, 5, 1), **keys, count_I=COUNTS, seed=0)
