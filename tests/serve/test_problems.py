@@ -89,12 +89,7 @@ def test_a_body_of_wrong_types_says_where_and_what(client: Client, body: object,
 
 
 JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=5)
-    | st.sampled_from(["u1", "2024-01-01"]),
+    st.sampled_from([None, True, False, "u1", "2024-01-01"]) | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
@@ -124,9 +119,10 @@ def test_no_body_breaks_the_service(client: Client, body: object) -> None:
             assert response.status_code in (400, 422)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe", b"{'user_id': 1}", b"[" * 100_000, b'{"user_id": ' + b"9" * 5000]
-)
+NO_JSON = [b"", b"{", b"\xff\xfe", b"{'user_id': 1}", b"[" * 100_000, b'{"user_id": ' + b"9" * 5000 + b"}"]
+
+
+@pytest.mark.parametrize("content", NO_JSON, ids=range(len(NO_JSON)))
 def test_a_body_that_is_not_json_is_a_problem(client: Client, content: bytes) -> None:
     response = client.post(PATH, content=content, headers={"content-type": "application/json"})
     is_problem(response, response.status_code)

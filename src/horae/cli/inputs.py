@@ -1,14 +1,17 @@
-"""Logs, tables and splits, as the options of a verb describe them.
+"""Logs, splits and small tables, as the options of a verb describe them.
 
 In: what was typed. Out: Events, Split, frames. What is understood and done on the way is told on standard error.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,135 +23,218 @@ if TYPE_CHECKING:
     from horae.data.split import Split
     from horae.schema import Events
 
-__all__ = ["Cutting", "Reading", "data_table", "read_frame"]
+__all__ = ["Cutting", "Reading", "read_ids", "read_table_of"]
 
-READ_KEYS = ("delimiter", "encoding", "header")
-YES = {"yes": True, "true": True, "no": False, "false": False}
+KINDS = ("time", "leave-one-out", "column")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the reading options say; kept on a run's card, so that a newer log is read in the same way."""
+    """How to read a log. Kept on a run's card, so that a newer log is read in the same way."""
 
-    columns: Sequence[str] = ()
-    query: str | None = None
-    read: Sequence[str] = ()
-    strict: bool = False
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN,...",
+            help="Which column is which: user_id=customer,item_id=sku. Names: user_id, item_id, behavior, timestamp, "
+            "value, position, session_id. `value=` says that there is none.",
+            show_default=False,
+        ),
+    ] = None
+    query: Annotated[
+        str | None, typer.Option(metavar="SQL", help="What to read, where EVENTS is a database.", show_default=False)
+    ] = None
+    delimiter: Annotated[
+        str | None, typer.Option(help="Of a text file: ';', tab, '::'. [default: recognised]", show_default=False)
+    ] = None
+    encoding: Annotated[
+        str | None, typer.Option(help="Of a text file: latin-1. [default: recognised]", show_default=False)
+    ] = None
+    header: Annotated[
+        bool | None,
+        typer.Option("--header/--no-header", help="Has a text file a header? [default: recognised]", show_default=False),
+    ] = None
+    timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="Of times that name none: Europe/Berlin. [default: UTC]", show_default=False),
+    ] = None
+    max_bad: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Share of unreadable rows that is set aside. [default: 0.01]", show_default=False
+        ),
+    ] = None
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse the log for a single unreadable row.", show_default=False)
+    ] = False
 
-    @classmethod
-    def of(cls, columns: list[str] | None, query: str | None, read: list[str] | None, strict: bool) -> Reading:
-        """From the options as typer hands them over."""
-        return cls(tuple(columns or ()), query, tuple(read or ()), strict)
+    def table(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """A recipe's `[data]` table with the options over it, and every default filled in."""
+        from horae.data.clean import DataSettings
+        from horae.recipe import settings
 
-    def events(self, source: str, table: Mapping[str, Any], *, quiet: bool = False) -> Events:
+        given = {"timezone": self.timezone, "max_bad": self.max_bad}
+        known = {key: value for key, value in given.items() if value is not None}
+        return asdict(settings(DataSettings, {**data, **known}, "[data]"))
+
+    def events(self, source: str, data: Mapping[str, Any], *, quiet: bool = False) -> Events:
         """Read, understand and clean a log; tell what was done.
 
         Args:
             source: As typed.
-            table: The recipe's `[data]` table.
+            data: The recipe's `[data]` table.
             quiet: Tell nothing; the caller shows the report.
         """
         from horae.data.clean import DataSettings, read_events
         from horae.data.columns import parse_mapping
-        from horae.recipe import settings
 
         events = read_events(
             source,
-            columns=parse_mapping(",".join(self.columns)),
-            settings=settings(DataSettings, table, "[data]"),
+            columns=parse_mapping(",".join(self.columns or ())),
+            settings=DataSettings(**self.table(data)),
             query=self.query,
             strict=self.strict,
             now=datetime.now(UTC),
-            **_read_options(self.read),
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+            header=self.header,
         )
         if not quiet:
             say(str(events))
         return events
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Cutting:
-    """What the splitting options say."""
+    """How to split a log."""
 
-    kind: str | None = None
-    test: str | None = None
-    validation: str | None = None
-    ties: str | None = None
-    seed: int = 0
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="time, leave-one-out, column or column=NAME. [default: time; leave-one-out for a log without times]",
+            show_default=False,
+        ),
+    ] = None
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Test part, by time: 0.1, 7d, 2024-05-31. [default: 0.1]", show_default=False),
+    ] = None
+    validation: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Validation part, before it, likewise. [default: 0.1]", show_default=False),
+    ] = None
+    ties: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW", help="Equal times in leave-one-out: log or shuffled. [default: log]", show_default=False
+        ),
+    ] = None
 
-    def split(self, events: Events) -> Split:
-        """Cut a log.
+    @property
+    def asked(self) -> bool:
+        """Was any of these options given?"""
+        return any(value is not None for value in (self.split, self.test, self.validation, self.ties))
+
+    def cut(self, events: Events, seed: int = 0) -> Split:
+        """Split a log, and say how.
 
         Raises:
             typer.BadParameter: No such kind, or an option that has no effect beside it.
         """
         from horae.data.split import split_by_column, split_by_time, split_leave_one_out
 
-        kind = self.kind or ("time" if events.times != "none" else "leave-one-out")
-        if self.kind is None and kind != "time":
+        kind = self.split or ("time" if events.times != "none" else "leave-one-out")
+        if self.split is None and kind != "time":
             say("note: this log has no times, so it is split leave-one-out, by its order.")
         name, _, column = kind.partition("=")
         self._refuse_idle(name)
         if name == "time":
-            return split_by_time(events, _boundary(self.test), _boundary(self.validation))
-        if name == "leave-one-out":
-            return split_leave_one_out(events, self.ties or "log", self.seed)  # type: ignore[arg-type]
-        return split_by_column(events, column or "split")
+            split = split_by_time(events, _boundary(self.test), _boundary(self.validation))
+        elif name == "leave-one-out":
+            split = split_leave_one_out(events, "shuffled" if self.ties == "shuffled" else "log", seed)
+        else:
+            split = split_by_column(events, column or "split")
+        say(str(split))
+        return split
 
     def _refuse_idle(self, kind: str) -> None:
-        if kind not in ("time", "leave-one-out", "column"):
-            raise typer.BadParameter(f"{kind!r}: expected time, leave-one-out, column or column=NAME.", param_hint="--split")
-        if self.ties and self.ties not in ("log", "shuffled"):
+        if kind not in KINDS:
+            raise typer.BadParameter(f"{kind!r}: expected {', '.join(KINDS)} or column=NAME.", param_hint="--split")
+        if self.ties not in (None, "log", "shuffled"):
             raise typer.BadParameter(f"{self.ties!r}: expected log or shuffled.", param_hint="--ties")
         idle = {"--ties": self.ties} if kind != "leave-one-out" else {}
-        if kind != "time":
-            idle |= {"--test": self.test, "--validation": self.validation}
+        idle |= {"--test": self.test, "--validation": self.validation} if kind != "time" else {}
         for option, value in idle.items():
             if value is not None:
-                raise typer.BadParameter(f"has no effect with a split by {kind}.", param_hint=option)
-
-
-def data_table(
-    table: Mapping[str, Any], timezone: str | None = None, max_bad: float | None = None
-) -> dict[str, Any]:
-    """A recipe's `[data]` table with the options over it."""
-    given = {"timezone": timezone, "max_bad": max_bad}
-    return {**table, **{key: value for key, value in given.items() if value is not None}}
+                raise typer.BadParameter(f"it has no effect with a split by {kind}.", param_hint=option)
 
 
 def read_table_of(source: str, key: str) -> pl.DataFrame:
-    """A catalog (`key` item_id) or profiles (user_id): the key under its own name, whatever the file calls it.
+    """A catalog (`key` is item_id) or profiles (user_id): the key under its own name, whatever the file calls it.
 
     Raises:
-        DataError: No column, or several, that may be the key; or it names something twice.
+        DataError: No column, or several, that may be the key; or a key that stands twice.
     """
-    from horae.data.names import rank
     from horae.data.sources import read_table
     from horae.errors import DataError
 
     frame = read_table(source, max_bad=0.0).frame
-    ranked = sorted((level, name) for name in frame.columns if (level := rank(key, name)) is not None)
-    best = [name for level, name in ranked if level == ranked[0][0]]
-    if len(best) != 1:
-        found = ", ".join(best or frame.columns[:8])
-        raise DataError(f"{source}: expected one column {key}, found {found}.", hint=f"Name the column {key}.")
-    frame = frame.rename({best[0]: key}).filter(pl_not_null(key))
+    frame = frame.rename({_key_column(frame.columns, key, source): key}).drop_nulls(key)
     twice = frame[key].filter(frame[key].is_duplicated())
     if len(twice):
         raise DataError(f"{source}: {key} {twice[0]!r} stands in several rows.", hint="Give one row for each.")
     return frame
 
 
-def read_ids(source: str) -> pl.Series:
-    """A list of users: one id per line, or a table with a column user_id.
+def read_ids(source: str, key: str) -> pl.Series:
+    """Ids from a file or standard input: one on each line, or a table's column of that name.
 
     Raises:
         DataError: Nothing there, or no such column.
     """
+    import polars as pl
+
+    from horae.data.names import rank
+    from horae.data.sources import read_table
+    from horae.errors import DataError
+
+    text = _as_lines(source)
+    if text is None or re.search(r"[,;\t|]", text[0]):
+        frame = read_table(source, max_bad=0.0).frame
+        return frame[_key_column(frame.columns, key, source)].drop_nulls().unique(maintain_order=True)
+    lines = text[1:] if rank(key, text[0]) is not None else text
+    if not lines:
+        raise DataError(f"{source}: expected ids, one on each line; found none.", hint="Write one id on each line.")
+    return pl.Series(key, lines, dtype=pl.String).unique(maintain_order=True)
+
+
+def _as_lines(source: str) -> list[str] | None:
+    """The lines that hold something; None where the source is no text in lines."""
+    if source == "-":
+        data = sys.stdin.buffer.read()
+    elif Path(source).is_file():
+        data = Path(source).read_bytes()
+    else:
+        return None
+    if data.startswith(b"PAR1") or b"\x00" in data:
+        return None
+    lines = [line.strip() for line in data.decode("utf-8-sig", "replace").splitlines()]
+    return [line for line in lines if line] or [""]
+
+
+def _key_column(names: Sequence[str], key: str, source: str) -> str:
+    from horae.data.names import rank
+    from horae.errors import DataError
+
+    ranked = sorted((level, name) for name in names if (level := rank(key, name)) is not None)
+    best = [name for level, name in ranked if level == ranked[0][0]]
+    if len(best) != 1:
+        found = ", ".join(best or list(names)[:8])
+        raise DataError(f"{source}: expected one column {key}, found {found}.", hint=f"Name one column {key}.")
+    return best[0]
+
+
 def _boundary(text: str | None) -> float | str:
     if text is None:
         return 0.1
@@ -156,15 +242,3 @@ def _boundary(text: str | None) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def _read_options(pairs: Sequence[str]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        key, _, value = pair.partition("=")
-        if key not in READ_KEYS or not value or (key == "header" and value not in YES):
-            raise typer.BadParameter(
-                f"{pair!r}: expected delimiter=..., encoding=... or header=yes or no.", param_hint="--read"
-            )
-        options[key] = YES[value] if key == "header" else value
-    return options

@@ -146,7 +146,7 @@ def _said(times: Times, name: str, timezone: str | None) -> Step:
 
 def _shown(roles: Roles) -> Step:
     named = [role for role in ORDER if roles.columns.get(role) == role]
-    said = [f"{', '.join(named)} by their names"] if named else []
+    said = [f"{', '.join(named)} (by name)"] if named else []
     said += [
         f"{role} is {roles.columns[role]} ({roles.how[role]})"
         for role in ORDER

@@ -172,7 +172,7 @@ def _read_fast(text: Text, names: Sequence[str], delimiter: str, skip_rows: int,
         )
     except pl.exceptions.NoDataError:
         return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-    except pl.exceptions.ComputeError:
+    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError, pl.exceptions.ShapeError):
         return None
 
 

@@ -26,6 +26,7 @@ __all__ = ["Audit", "Finding", "audit"]
 
 MOMENTS = 3
 DEPTH = 20
+LOOK_BACK = 50
 EVENTS_IN_COPY = 200_000
 TOLERANCE = 1e-4
 """Relative, on scores: the same input in another batch differs by less, a leak by more."""
@@ -130,7 +131,7 @@ def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator) -> 
     order = order[np.argsort(moment_B[order], kind="stable")] if not np.isnan(moment_B).any() else order
     each = max(1, requests // MOMENTS)
     for end in np.unique(np.linspace(len(order) / MOMENTS, len(order), MOMENTS).astype(np.int64)):
-        drawn = cut.row_B[order[max(0, end - 4 * each) : end]][::-1]
+        drawn = cut.row_B[order[max(0, end - LOOK_BACK * each) : end]][::-1]
         _, first = np.unique(user_of[drawn], return_index=True)
         rows = drawn[np.sort(first)][:each]
         yield _copy(split.events, rows, user_of, time, rng)

@@ -199,7 +199,7 @@ class Recommender:
         if vectors is None:
             raise HoraeError(f"The model of {self.recipe.name} has no item vectors.", hint="Train a network: sasrec.")
         index = torch.from_numpy(self._known_items(wanted))
-        with torch.inference_mode():
+        with torch.no_grad():
             unit_ID = torch.nn.functional.normalize(vectors().float(), dim=1)
             scores_BI = unit_ID[index] @ unit_ID.T
         scores_BI[:, 0] = MINUS_INFINITY
@@ -250,7 +250,7 @@ class Recommender:
 
     def _scores(self, block: Histories) -> tuple[Tensor, np.ndarray]:
         """Scores of a block, ours to change; empty histories are scored by the fallback."""
-        with torch.inference_mode():
+        with torch.no_grad():
             batch = encode(block, self.model.max_len, self.device)
             scores_BI = self.model.score(batch)
             empty_B = block.lengths == 0

@@ -191,7 +191,7 @@ def _write_parts(recommender: Recommender, folder: Path, events: bool) -> None:
         part = split.part if split is not None else pl.repeat("train", len(recommender.events), eager=True)
         frame = recommender.events.frame.with_columns(part.alias("part"))
         frame.write_parquet(folder / "events.parquet", compression="zstd", compression_level=1)
-    _write_json(folder / "split.json", {} if split is None else _split_facts(split))
+    _write_json(folder / "split.json", {} if split is None else split.as_dict())
     card = dict(recommender.card)
     card["calibration"] = None if recommender.calibration is None else vars(recommender.calibration)
     if recommender.events is not None:
@@ -209,10 +209,6 @@ def _read_events(folder: Path, card: Mapping[str, Any]) -> tuple[Events | None, 
     events = Events(frame.drop("part"), DataReport.from_dict(card["data_report"]))
     facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
     return events, Split(events, frame["part"], **facts) if facts else None
-
-
-def _split_facts(split: Split) -> dict[str, Any]:
-    return {name: value for name, value in vars(split).items() if name not in ("events", "part")}
 
 
 def _no_events(items: Vocabulary) -> pl.DataFrame:

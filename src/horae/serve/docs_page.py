@@ -92,8 +92,8 @@ def _rows(openapi: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) ->
 
 
 def _inside(field: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The object schemas that a field refers to."""
-    if "$ref" in field:
+    """The object schemas in a field, by reference or in place."""
+    if "$ref" in field or "properties" in field:
         yield field
     for part in (*field.get("anyOf", ()), *([field["items"]] if "items" in field else ())):
         yield from _inside(part)

@@ -188,9 +188,10 @@ class _AllTrainKeys(ObjectiveSettings, LoopSettings):
 
 def _with_validation(events: Events) -> Split:
     """Cut the end off for validation: by time where all times are known, else everybody's last event."""
-    if events.times == "all":
-        return split_by_time(events, test=0.0, validation=0.1)
-    return split_leave_one_out(events, test=False)
+    cut = split_by_time(events, test=0.1, validation=0) if events.times == "all" else split_leave_one_out(events)
+    names = {"train": "train", "validation": "train", "test": "validation", "unused": "unused"}
+    part = cut.part.cast(pl.String).replace_strict(names).cast(cut.part.dtype)
+    return Split(events, part, cut.kind, boundary="", validation_boundary=cut.boundary, ties=cut.ties)
 
 
 def _untrained(
@@ -276,7 +277,7 @@ def _fit(
         np.bincount(sequences.flat.item_N[sequences.flat.target_N], minlength=len(sequences.items) + 1)
     )
     objective = make_objective(network, goal.loss, goal.num_negatives, goal.negatives, count_I=count_I, seed=seed)
-    objective.prepare(network, torch.from_numpy(sequences.flat.value_N))
+    objective.prepare(network, torch.tensor(sequences.flat.value_N))
     return train_network(
         network,
         objective,

@@ -8,8 +8,9 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.files import check_ending, table_to
-from horae.cli.inputs import Reading, data_table
+from horae.cli.inputs import Reading
 from horae.cli.output import say, show_json
+from horae.cli.verb import verb
 
 __all__ = ["EXAMPLES", "convert"]
 
@@ -22,21 +23,16 @@ Examples:
 BLOCK = 200_000
 
 
+@verb
 def convert(
     events: o.Log,
     out: Annotated[
         str,
         typer.Option("--out", "-o", metavar="FILE", help="A .csv, .parquet or .jsonl file, or - for CSV.", show_default=False),
     ],
-    columns: o.Columns = None,
-    query: o.Query = None,
-    read: o.Read = None,
-    timezone: o.Timezone = None,
-    max_bad: o.BadShare = None,
-    strict: o.Strict = False,
+    reading: Reading = Reading(),
     set_: o.Set = None,
     json_: o.Json = False,
-    debug: o.Debug = False,
 ) -> None:
     """Clean a log and write it in another format."""
     from horae.recipe import Recipe
@@ -44,8 +40,8 @@ def convert(
     check_ending(out)
     if json_ and out == "-":
         raise typer.BadParameter("cannot go with --json: both would use standard output.", param_hint="-o -")
-    table = data_table(Recipe("convert").with_overrides(set_ or ()).data, timezone, max_bad)
-    log = Reading.of(columns, query, read, strict).events(events, table)
+    table = Recipe("convert").with_overrides(set_ or ()).data
+    log = reading.events(events, table)
     with table_to(out) as write:
         for block in log.frame.iter_slices(BLOCK):
             write(block)

@@ -9,6 +9,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.output import say, show, show_json
+from horae.cli.verb import verb
 
 __all__ = ["EXAMPLES", "simulate"]
 
@@ -20,6 +21,7 @@ Examples:
 """
 
 
+@verb
 def simulate(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the log is written.", show_default=False)
@@ -38,7 +40,6 @@ def simulate(
         typer.Option("--set", metavar="KEY=VALUE", help="Any other trait of the shop: taste_half_life_days=30.", show_default=False),
     ] = None,
     json_: o.Json = False,
-    debug: o.Debug = False,
 ) -> None:
     """Simulate a shop: events, catalog, profiles, and the truth behind them."""
     from dataclasses import asdict

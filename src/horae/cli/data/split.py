@@ -10,8 +10,9 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.files import replacing, table_to
-from horae.cli.inputs import Cutting, Reading, data_table
+from horae.cli.inputs import Cutting, Reading
 from horae.cli.output import say, show, show_json
+from horae.cli.verb import verb
 
 __all__ = ["EXAMPLES", "split"]
 
@@ -23,32 +24,24 @@ Examples:
 """
 
 
+@verb
 def split(
     events: o.Log,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the parts are written.", show_default=False)
     ],
-    kind: o.Kind = None,
-    test: o.Test = None,
-    validation: o.Validation = None,
-    ties: o.Ties = None,
+    cutting: Cutting = Cutting(),
     seed: o.Seed = 0,
-    columns: o.Columns = None,
-    query: o.Query = None,
-    read: o.Read = None,
-    timezone: o.Timezone = None,
-    max_bad: o.BadShare = None,
-    strict: o.Strict = False,
+    reading: Reading = Reading(),
     set_: o.Set = None,
     json_: o.Json = False,
-    debug: o.Debug = False,
 ) -> None:
     """Cut a log into train, validation and test, and say what that costs."""
     from horae.recipe import Recipe
 
-    table = data_table(Recipe("split").with_overrides(set_ or ()).data, timezone, max_bad)
-    log = Reading.of(columns, query, read, strict).events(events, table)
-    cut = Cutting(kind, test, validation, ties, seed).split(log)
+    table = Recipe("split").with_overrides(set_ or ()).data
+    log = reading.events(events, table)
+    cut = cutting.cut(log, seed)
     files = {}
     for part in ("train", "validation", "test"):
         rows = cut.events.frame.filter(cut.part == part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from horae.cli import options as o
 from horae.cli.output import aligned, show, show_json
+from horae.cli.verb import verb
 
 __all__ = ["EXAMPLES", "list_recipes"]
 
@@ -13,7 +14,8 @@ Examples:
 """
 
 
-def list_recipes(json_: o.Json = False, debug: o.Debug = False) -> None:
+@verb
+def list_recipes(json_: o.Json = False) -> None:
     """List the recipes by name."""
     from horae.recipe import load_recipe, recipe_names
 

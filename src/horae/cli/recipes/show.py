@@ -8,6 +8,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.output import show, show_json
+from horae.cli.verb import verb
 
 __all__ = ["EXAMPLES", "show_recipe"]
 
@@ -19,11 +20,11 @@ Examples:
 """
 
 
+@verb
 def show_recipe(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A name, or a TOML file.", show_default=False)],
     set_: o.Set = None,
     json_: o.Json = False,
-    debug: o.Debug = False,
 ) -> None:
     """Show a recipe with every default filled in; the output is itself a recipe."""
     from dataclasses import asdict

@@ -1,0 +1,156 @@
+"""Recipes in, one honest table out (public as `horae.compare`): the same split, the same requests, the same seed.
+
+With `folds`, the comparison is repeated over several time windows: does the order of the recipes hold over time?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from horae.data.split import Split, split_by_time, split_rolling
+from horae.errors import RecipeError
+from horae.evaluation.protocol import Evaluation, evaluate
+from horae.recipe import Recipe, load_recipe
+from horae.recommend.recommender import Recommender
+from horae.schema import Events
+from horae.training.train import Options, check, train
+
+__all__ = ["Comparison", "compare"]
+
+RANKS_BY = "ndcg@10"
+SHOWN = ("ndcg@10", "recall@10", "mrr@10", "coverage@10")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split's table.
+
+    Attributes:
+        boundary: Where its test begins.
+        evaluations: By recipe; each but the best is compared, pair by pair, with the best.
+        best: The recipe with the highest NDCG@10.
+        behind: For each other recipe: best minus it, per metric, with intervals.
+        seconds: Training time by recipe.
+    """
+
+    boundary: str
+    evaluations: dict[str, Evaluation]
+    best: str
+    behind: dict[str, dict[str, Any]]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Recipes, best first, over one split or several."""
+
+    split: str
+    folds: list[Fold] = field(default_factory=list)
+
+    @property
+    def order(self) -> list[str]:
+        """Recipes by mean NDCG@10 over the folds, best first."""
+        names = list(self.folds[0].evaluations)
+        return sorted(names, key=lambda name: (-self._mean(name, RANKS_BY), name))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The document of `horae compare --json`."""
+        return {
+            "split": self.split,
+            "order": self.order,
+            "mean": {name: {metric: self._mean(name, metric) for metric in SHOWN} for name in self.order},
+            "spread": {name: self._spread(name) for name in self.order},
+            "folds": [
+                {
+                    "boundary": fold.boundary,
+                    "best": fold.best,
+                    "recipes": {name: one.as_dict() for name, one in fold.evaluations.items()},
+                    "behind": fold.behind,
+                    "train_seconds": fold.seconds,
+                }
+                for fold in self.folds
+            ],
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{'recipe':<20} {'ndcg@10':>8} {'recall@10':>10} {'coverage@10':>12} {'behind the best':>24}"]
+        for name in self.order:
+            means = (self._mean(name, metric) for metric in ("ndcg@10", "recall@10", "coverage@10"))
+            ndcg, recall, coverage = means
+            lines.append(f"{name:<20} {ndcg:>8.4f} {recall:>10.4f} {coverage:>12.4f} {self._behind(name):>24}")
+        if len(self.folds) > 1:
+            lines.append(f"Means over {len(self.folds)} folds; the order is by {RANKS_BY}.")
+        return "\n".join(lines)
+
+    def _mean(self, name: str, metric: str) -> float:
+        return float(np.mean([_mean(fold.evaluations[name], metric) for fold in self.folds]))
+
+    def _spread(self, name: str) -> float:
+        """Standard deviation of NDCG@10 over the folds."""
+        return float(np.std([_mean(fold.evaluations[name], RANKS_BY) for fold in self.folds]))
+
+    def _behind(self, name: str) -> str:
+        gap = self.folds[-1].behind.get(name, {}).get(RANKS_BY)
+        if gap is None:
+            return "best"
+        clear = "" if gap["low"] is None or gap["low"] <= 0 <= gap["high"] else " *"
+        return f"{gap['difference']:.4f} [{gap['low']:.4f}, {gap['high']:.4f}]{clear}"
+
+
+def compare(
+    data: Events | Split,
+    recipes: Iterable[str | Recipe],
+    *,
+    overrides: Iterable[str] = (),
+    folds: int | None = None,
+    horizon: float = 0.05,
+    seed: int = 0,
+    options: Options | None = None,
+) -> Comparison:
+    """Train each recipe on one split and rank them.
+
+    Args:
+        data: Cleaned events, split by time here; or a split.
+        recipes: Names, files or recipes; opponents are recipes too.
+        overrides: Settings over every recipe that has the key's table in use.
+        folds: Repeat over so many rolling time windows; needs events, not a split.
+        horizon: With folds: length of each test window, as a share of the events.
+        seed: For all trainings.
+        options: Where they run.
+
+    Raises:
+        RecipeError: A recipe is wrong (found before anything trains), or fewer than one is given.
+    """
+    chosen = [check(_loaded(recipe).with_overrides(overrides)) for recipe in recipes]
+    if not chosen:
+        raise RecipeError("There is no recipe to compare.", hint="Give some: --recipes sasrec,markov,popularity")
+    if folds is not None:
+        if isinstance(data, Split):
+            raise RecipeError("`folds` makes its own splits.", hint="Give the events, or leave folds out.")
+        splits: Sequence[Split] = split_rolling(data, folds, horizon)
+    else:
+        splits = [data if isinstance(data, Split) else split_by_time(data)]
+    return Comparison(splits[0].kind, [_fold(split, chosen, seed, options) for split in splits])
+
+
+def _mean(evaluation: Evaluation, metric: str) -> float:
+    mean = evaluation.metrics[metric].mean
+    return -1.0 if mean is None else mean
+
+
+def _loaded(recipe: str | Recipe) -> Recipe:
+    return recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+
+
+def _fold(split: Split, recipes: Sequence[Recipe], seed: int, options: Options | None) -> Fold:
+    trained = {recipe.name: train(split, recipe, seed=seed, options=options) for recipe in recipes}
+    judged = {name: evaluate(one, split, opponents={}, seed=seed) for name, one in trained.items()}
+    best = max(judged, key=lambda name: _mean(judged[name], RANKS_BY))
+    others: dict[str, Recommender | str] = {name: one for name, one in trained.items() if name != best}
+    against = evaluate(trained[best], split, opponents=others, seed=seed).as_dict()["against"]
+    seconds = {name: float(one.card["training"]["train_seconds"]) for name, one in trained.items()}
+    return Fold(split.boundary, judged, best, against, seconds)
