@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from tests.data.raw_logs import BASE, DAY, raw, steps_of
 
-from data.raw_logs import BASE, DAY, raw, steps_of
 from horae.data.clean import clean
 from horae.data.faults import short
 from horae.data.settings import DataSettings

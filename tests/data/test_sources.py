@@ -276,7 +276,9 @@ def test_folders_named_key_value_become_columns(tmp_path):
 
 def test_mixed_schemas_are_refused_naming_files_and_columns(tmp_path):
     FRAME.write_parquet(tmp_path / "a.parquet")
-    FRAME.with_columns(pl.col("user_id").cast(pl.String)).rename({"timestamp": "ts"}).write_parquet(tmp_path / "b.parquet")
+    FRAME.with_columns(pl.col("user_id").cast(pl.String)).rename({"timestamp": "ts"}).write_parquet(
+        tmp_path / "b.parquet"
+    )
     with pytest.raises(DataError, match=r"a\.parquet and .*b\.parquet do not have the same columns") as raised:
         read_table(tmp_path)
     assert "user_id is Int64 and String" in raised.value.message

@@ -2,8 +2,8 @@
 
 import polars as pl
 import pytest
+from tests.data.raw_logs import BASE, DAY, raw, steps_of
 
-from data.raw_logs import BASE, DAY, raw, steps_of
 from horae.data.clean import clean
 from horae.data.settings import DataSettings
 from horae.data.thin import busiest_days

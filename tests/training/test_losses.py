@@ -30,7 +30,7 @@ def test_full_softmax_of_three_logits_is_worked_by_hand():
 
 
 @pytest.mark.parametrize("buffer", [1, 33, 10**6], ids=["one chunk per dim rows", "three rows", "one chunk"])
-@pytest.mark.parametrize("scale", [1.0, 100.0], ids=["bounded logits", "logits beyond the bound"])
+@pytest.mark.parametrize("scale", [1.0, 100.0], ids=["bounded logits", "logits that need the shift"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_full_softmax_equals_cross_entropy_in_value_and_gradients(monkeypatch, buffer, scale, weighted):
     monkeypatch.setattr(losses, "LOGITS_IN_BUFFER", buffer)

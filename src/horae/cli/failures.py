@@ -47,22 +47,12 @@ class Verbs(TyperGroup):
             _close_quietly()
             raise typer.Exit(0) from error
         except MemoryError as error:
-            raise _told(StoreError("There is not enough memory.", hint="Give a part of the log."), error, ctx) from error
+            raise _told(
+                StoreError("There is not enough memory.", hint="Give a part of the log."), error, ctx
+            ) from error
         except OSError as error:
             raise _told(_refused(error), error, ctx) from error
         return result
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the verbs under the headings that they were registered with."""
-        headings: dict[str, list[tuple[str, str]]] = {}
-        width = max(len(name) for name in self.list_commands(ctx))
-        for name in self.list_commands(ctx):
-            command: Any = self.get_command(ctx, name)
-            text = command.get_short_help_str(formatter.width - width - 6)
-            headings.setdefault(getattr(command, "rich_help_panel", None) or "Commands", []).append((name, text))
-        for heading, rows in headings.items():
-            with formatter.section(heading):
-                formatter.write_dl([(name.ljust(width), text) for name, text in rows])
 
 
 def want_traceback(ctx: typer.Context, value: bool) -> bool:
@@ -98,7 +88,7 @@ def _refused(error: OSError) -> StoreError:
 
 def _own_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     say(f"error: Horae failed: {kind.__name__}: {error}")
-    say("hint:  This is a fault of Horae, not of your data. Run the command again with --debug and report what it shows.")
+    say("hint:  This is a fault of Horae, not of your data. Run it again with --debug and report what it shows.")
     sys.exit(BUG)
 
 

@@ -29,7 +29,8 @@ def check_ending(target: str, option: str = "-o") -> None:
     """
     if target != "-" and Path(target).suffix.lower() not in ENDINGS:
         raise typer.BadParameter(
-            f"{target!r}: expected a name ending in {', '.join(ENDINGS)}, or - for CSV on standard output.", param_hint=option
+            f"{target!r}: expected a name ending in {', '.join(ENDINGS)}, or - for CSV on standard output.",
+            param_hint=option,
         )
     if target != "-":
         with _storage(Path(target)):

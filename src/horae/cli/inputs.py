@@ -52,7 +52,9 @@ class Reading:
     ] = None
     header: Annotated[
         bool | None,
-        typer.Option("--header/--no-header", help="Has a text file a header? [default: recognised]", show_default=False),
+        typer.Option(
+            "--header/--no-header", help="Has a text file a header? [default: recognised]", show_default=False
+        ),
     ] = None
     timezone: Annotated[
         str | None,
@@ -118,7 +120,9 @@ class Cutting:
     ] = None
     test: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="Test part, by time: 0.1, 7d, 2024-05-31. [default: 0.1]", show_default=False),
+        typer.Option(
+            metavar="WHEN", help="Test part, by time: 0.1, 7d, 2024-05-31. [default: 0.1]", show_default=False
+        ),
     ] = None
     validation: Annotated[
         str | None,

@@ -34,6 +34,4 @@ Catalog = Annotated[
     str | None,
     typer.Option("--catalog", metavar="FILE", help="Items' attributes by item_id, such as title.", show_default=False),
 ]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace what stands there already.", show_default=False)
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there already.", show_default=False)]

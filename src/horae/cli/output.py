@@ -5,14 +5,16 @@ So a pipe gets the result alone, and a reader that goes away early (`| head`) ne
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import typer
 
-__all__ = ["aligned", "say", "say_all", "show", "show_json"]
+__all__ = ["aligned", "if_stopped", "say", "say_all", "show", "show_json"]
 
 PAGE_WIDTH = 80
 
@@ -39,19 +41,30 @@ def say_all(notes: Iterable[str]) -> None:
         say(f"note: {note}")
 
 
+@contextlib.contextmanager
+def if_stopped(sentence: str) -> Iterator[None]:
+    """Should Ctrl-C come within the block, this says what was kept."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(stop.args[0] if stop.args else sentence) from stop
+
+
 def aligned(header: Sequence[str], rows: Iterable[Sequence[Any]], *, widest: int = PAGE_WIDTH) -> str:
-    """Columns side by side; numbers to the right; only a last column of text is shortened to fit the page."""
+    """Columns side by side: numbers to the right, a last column of text broken into lines that fit the page."""
     cells = [[_cell(value) for value in row] for row in rows]
-    right = [all(_is_number(row[n]) for row in cells) and bool(cells) for n in range(len(header))]
-    widths = [max([len(name), *(len(row[n]) for row in cells)]) for n, name in enumerate(header)]
-    room = widest - sum(widths[:-1]) - 2 * (len(header) - 1)
-    if not right[-1]:
-        widths[-1] = min(widths[-1], max(room, 12))
+    right = [bool(cells) and all(_is_number(row[n]) for row in cells) for n in range(len(header))]
+    widths = [max(len(name), *(len(row[n]) for row in cells), 0) for n, name in enumerate(header)]
+    room = max(widest - sum(widths[:-1]) - 2 * (len(header) - 1), 20)
     lines = []
     for row in [list(header), *cells]:
-        row[-1] = row[-1] if len(row[-1]) <= widths[-1] else row[-1][: widths[-1] - 3] + "..."
-        placed = zip(row, widths, right, strict=True)
-        lines.append("  ".join(f"{text:>{width}}" if to_right else f"{text:<{width}}" for text, width, to_right in placed))
+        last = [row[-1]] if right[-1] else textwrap.wrap(row[-1], room) or [""]
+        for number, piece in enumerate(last):
+            texts = [*(row[:-1] if number == 0 else [""] * (len(row) - 1)), piece]
+            placed = zip(texts, widths, right, strict=True)
+            lines.append(
+                "  ".join(f"{text:>{width}}" if aside else f"{text:<{width}}" for text, width, aside in placed)
+            )
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from horae.data import faults, thin
 from horae.data.faults import ORDER_COLUMN, SOURCE_ROW, Done
-from horae.data.places import mark_targets, name_behaviors, number_events, sort_lines
+from horae.data.places import mark_targets, name_behaviors, number_events, renumber_behaviors, sort_lines
 from horae.data.raw import read_share
 from horae.data.settings import DataSettings
 from horae.errors import DataError, RecipeError
@@ -109,7 +109,7 @@ def clean(
     now: datetime | None = None,
     where: Callable[[int], str] | None = None,
 ) -> Events:
-    """Clean a frame with canonical columns; cleaning twice changes nothing.
+    """Clean a frame with canonical columns; cleaning twice changes nothing, save that outliers are judged anew.
 
     Args:
         frame: `user_id`, and any of `item_id`, `behavior`, `timestamp` (Datetime us UTC), `value`, `position`; all
@@ -140,6 +140,7 @@ def clean(
         frame = _apply(step(frame, settings), report, where)
     _refuse_empty(frame, report)
     frame = _apply(number_events(frame), report, where)
+    frame = renumber_behaviors(frame)
     frame = mark_targets(frame, _target_behaviors(frame, settings), settings.repeat_targets)
     report.rows_kept = frame.height
     context = [name for name in frame.columns if name not in CANONICAL]

@@ -17,7 +17,7 @@ from horae.data.order import Array, first_of_user, id_codes, micros, stable_orde
 from horae.errors import DataError
 from horae.schema import BEHAVIOR, EVENT_ORDER, ITEM, TARGET, TIMESTAMP, USER, Step
 
-__all__ = ["mark_targets", "name_behaviors", "number_events", "sort_lines"]
+__all__ = ["mark_targets", "name_behaviors", "number_events", "renumber_behaviors", "sort_lines"]
 
 ONLY_BEHAVIOR: Final = "event"
 """What events are called where the log names no behavior."""
@@ -48,6 +48,15 @@ def name_behaviors(frame: pl.DataFrame) -> Done:
         return frame, None
     message = f"behaviors without a name are called {ONLY_BEHAVIOR!r}, and spaces around names are gone."
     return frame, Step("behaviors", "changed", int(changed["n"].sum()), message)
+
+
+def renumber_behaviors(frame: pl.DataFrame) -> pl.DataFrame:
+    """Bring the enum back to most frequent first, after rows were dropped; behaviors that are gone leave it."""
+    counts = frame.lazy().group_by(pl.col(BEHAVIOR).cast(pl.String)).len("n").collect()
+    names = counts.sort("n", BEHAVIOR, descending=[True, False])[BEHAVIOR]
+    if names.to_list() == frame.schema[BEHAVIOR].categories.to_list():  # type: ignore[attr-defined]
+        return frame
+    return frame.with_columns(pl.col(BEHAVIOR).cast(pl.String).cast(pl.Enum(names)))
 
 
 def sort_lines(frame: pl.DataFrame) -> Done:

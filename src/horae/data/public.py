@@ -194,6 +194,8 @@ def fetch(
         try:
             _download(known, path, progress)
         except urllib.error.URLError as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             host = urlsplit(known.url).netloc
             raise StoreError(
                 f"Cannot reach {host}: {error.reason}.",

@@ -118,7 +118,9 @@ def _from_datetimes(raw: pl.Series, zone: str) -> Times:
 
 
 def _from_text(raw: pl.Series, zone: str) -> Times:
-    sample = raw.drop_nulls().head(1000)
+    sample = raw.head(1000).filter(~is_missing(raw.head(1000)))
+    if sample.is_empty():
+        sample = raw.filter(~is_missing(raw)).head(1000)
     numeric = sample.str.strip_chars().cast(pl.Float64, strict=False).is_not_null().sum()
     if numeric > len(sample) / 2:
         return _from_number_text(raw, zone)

@@ -134,14 +134,15 @@ def _day_first(pattern: str) -> bool:
 
 
 def _day_or_month_first(text: pl.Series, way: Way) -> tuple[Way, str]:
-    """Told by days above 12; else by the order of rows; else by the shorter span. The last two are said."""
+    """Told by days above 12; else by the order of rows, by the shorter span, or by chance: then it is said which."""
     other = next(candidate for candidate in WAYS if candidate.pattern == way.other)
     one, two = _strptime(text, way), _strptime(text, other)
     if one.null_count() != two.null_count():
         return (way, "") if one.null_count() < two.null_count() else (other, "")
     signs = ((_disorder(one), _span(one)), (_disorder(two), _span(two)))
     best, beaten = (way, other) if signs[0] <= signs[1] else (other, way)
-    sure = "the rows are in order of time only so" if signs[0][0] != signs[1][0] else "nothing in the log tells"
+    sure = "the rows are in order of time only so" if signs[0][0] != signs[1][0] else "the log is shorter so"
+    sure = "nothing in the log tells" if signs[0] == signs[1] else sure
     return best, f"read as {best.form}, not {beaten.form}: {sure}; write dates like 2024-01-31 to be safe"
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ __all__ = ["Evaluation", "evaluate", "requests_of"]
 ENOUGH_USERS = 300
 TIES_WORTH_TELLING = 0.05
 Intervals = dict[str, Interval]
+Opponents = Mapping[str, Recommender | str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ def evaluate(
     recommender: Recommender,
     split: Split,
     *,
-    opponents: Mapping[str, Recommender | str] | None = None,
+    opponents: Opponents | Callable[[Recommender, Split], Opponents] | None = None,
     ks: tuple[int, ...] = (1, 5, 10, 20),
     targets: TargetsKind | None = None,
     seed: int = 0,
@@ -140,8 +141,8 @@ def evaluate(
     Args:
         recommender: Trained on nothing of the test part; the audit checks.
         split: Any split of a log with items.
-        opponents: Fitted elsewhere, by name; a text instead says why one is missing. None: all of them are fitted
-            here, on the split's training part. `{}`: none.
+        opponents: Fitted elsewhere, by name; a text instead says why one is missing. Or a function that fits them.
+            None: all of them are fitted here, on the split's training part. `{}`: none.
         ks: List lengths.
         targets: `successive`, `last` or None for the split's own way; see `requests_of`.
         seed: Of every sample.
@@ -157,7 +158,8 @@ def evaluate(
     cut = requests_of(split, targets, max_users=max_users, seed=seed)
     bound = _over(recommender, split)
     started = time.perf_counter()
-    beside = opponents_of(bound, split) if opponents is None else opponents
+    fit = opponents_of if opponents is None else opponents
+    beside = fit(bound, split) if callable(fit) else fit
     opponent_seconds = time.perf_counter() - started
     board = _Board(split, cut, ks, Resamples(len(cut.users), bootstrap, seed), seed)
     judged, metrics = board.judge(bound)
@@ -202,9 +204,7 @@ class _Board:
         intervals = dict(zip(judged.values, self.resamples.intervals(self._of_users(judged)), strict=True))
         return judged, intervals | {name: Interval(share) for name, share in judged.coverage.items()}
 
-    def compare(
-        self, own: Judged, beside: Mapping[str, Recommender | str]
-    ) -> tuple[dict[str, Intervals | None], dict[str, Intervals]]:
+    def compare(self, own: Judged, beside: Opponents) -> tuple[dict[str, Intervals | None], dict[str, Intervals]]:
         """Each opponent's metrics, and own minus theirs, user by user."""
         table: dict[str, Intervals | None] = {}
         against: dict[str, Intervals] = {}

@@ -14,18 +14,22 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 __all__ = ["binary", "binary_values", "full_softmax", "mean_squared_error", "sampled_softmax"]
 
-LOGITS_IN_BUFFER = 3 * 2**20
-"""12 MiB of float32: small enough for a processor's last cache and for the allocator to keep between steps."""
+LOGITS_IN_BUFFER = 2**20
+"""4 MiB of float32: small enough for a processor's caches and for the allocator to keep between steps."""
+
+LOGITS_IN_BUFFER_ELSEWHERE = 2**26
+"""256 MiB of float32: a GPU wants few large products."""
 
 SAFE_LOGIT = 60.0
-"""No float32 sum of `exp` over up to 1e11 items overflows or vanishes while every logit is within this bound."""
+"""With each row's largest logit within this bound, sums of `exp` over a million items, and their inverses divided by
+ten thousand rows, are ordinary float32 numbers."""
 
 
 def full_softmax(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, weight_N: Tensor | None = None) -> Tensor:
     """Exact cross entropy over all items: the mean of `log sum_i exp(h . e_i) - h . e_target`, i from 1.
 
     Gradients are made in the forward pass, one chunk of rows after another in one buffer, so logits are formed once
-    and never held for all rows. The buffer is 12 MiB, or the size of the item table where that is more.
+    and never held for all rows. On a CPU the buffer is 4 MiB, or the size of the item table where that is more.
 
     Args:
         h_ND: States.
@@ -116,29 +120,35 @@ def mean_squared_error(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, value_N: Te
     return F.mse_loss((h_ND * e_ID[target_N]).sum(-1), value_N.to(h_ND.dtype))
 
 
-def _chunk_rows(num_items: int, dim: int) -> int:
+def _chunk_rows(num_items: int, dim: int, on_cpu: bool = True) -> int:
     """Rows of logits held at once: a buffer full, but never fewer than make the buffer as big as the item table."""
-    return max(dim, LOGITS_IN_BUFFER // num_items)
+    return max(dim, (LOGITS_IN_BUFFER if on_cpu else LOGITS_IN_BUFFER_ELSEWHERE) // num_items)
+
+
+def _shift_where_needed(logit_NI: Tensor) -> None:
+    """Move each row, in place, so that its largest logit is 0. On a CPU a look saves most batches the move."""
+    top_N1 = logit_NI.amax(dim=1, keepdim=True)
+    if logit_NI.device.type != "cpu" or bool(top_N1.abs().max() >= SAFE_LOGIT):
+        logit_NI.sub_(top_N1)
 
 
 class _FullSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, h_ND: Tensor, e_ID: Tensor, target_N: Tensor, weight_N: Tensor) -> Tensor:
         items_ID, index_N = e_ID[1:], target_N - 1
-        grads = any(ctx.needs_input_grad)  # type: ignore[attr-defined]
+        grads, on_cpu = any(ctx.needs_input_grad), h_ND.device.type == "cpu"  # type: ignore[attr-defined]
         grad_h_ND = torch.empty_like(h_ND) if grads else None
         grad_e_ID = torch.zeros_like(e_ID) if grads else None
-        rows = min(len(h_ND), _chunk_rows(len(items_ID), h_ND.shape[1]))
+        rows = min(len(h_ND), _chunk_rows(len(items_ID), h_ND.shape[1], on_cpu))
         buffer_NI = h_ND.new_empty(rows, len(items_ID))
-        largest = h_ND.norm(dim=1).max() * items_ID.norm(dim=1).max()  # Cauchy-Schwarz: no logit is larger
-        safe = bool(largest < SAFE_LOGIT)
+        safe = on_cpu and bool(h_ND.norm(dim=1).max() * items_ID.norm(dim=1).max() < SAFE_LOGIT)  # Cauchy-Schwarz
         loss = h_ND.new_zeros(())
         for start in range(0, len(h_ND), rows):
             part = slice(start, start + rows)
             x_ND, w_N1 = h_ND[part], weight_N[part, None]
             p_NI = torch.mm(x_ND, items_ID.T, out=buffer_NI[: len(x_ND)])
-            if not safe:  # a pass over the buffer that bounded logits can do without
-                p_NI.sub_(p_NI.amax(dim=1, keepdim=True))
+            if not safe:
+                _shift_where_needed(p_NI)
             picked_N1 = p_NI.gather(1, index_N[part, None])
             total_N1 = p_NI.exp_().sum(dim=1, keepdim=True)
             loss += (w_N1 * (total_N1.log() - picked_N1)).sum()

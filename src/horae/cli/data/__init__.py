@@ -18,4 +18,4 @@ verbs.command("fetch", epilog=fetch.EXAMPLES)(fetch.fetch)
 
 @verbs.callback()
 def data() -> None:
-    """Look at logs, clean, split, simulate and fetch them."""
+    """Describe, clean, split, simulate, fetch logs."""

@@ -28,7 +28,9 @@ def convert(
     events: o.Log,
     out: Annotated[
         str,
-        typer.Option("--out", "-o", metavar="FILE", help="A .csv, .parquet or .jsonl file, or - for CSV.", show_default=False),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="A .csv, .parquet or .jsonl file, or - for CSV.", show_default=False
+        ),
     ],
     reading: Reading = Reading(),
     set_: o.Set = None,

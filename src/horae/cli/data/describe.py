@@ -27,7 +27,8 @@ Examples:
 def describe(
     events: o.Log,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write the page with plots there too.", show_default=False)
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write the page with plots there too.", show_default=False),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if there is anything to warn of.")] = False,
     reading: Reading = Reading(),
@@ -36,7 +37,7 @@ def describe(
 ) -> None:
     """Show what a log holds and what to watch out for."""
     from horae.data.checks import describe as describe_events
-    from horae.data.checks import describe_page
+    from horae.data.pages import describe_page
     from horae.recipe import Recipe
 
     table = Recipe("describe").with_overrides(set_ or ()).data

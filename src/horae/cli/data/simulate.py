@@ -37,7 +37,12 @@ def simulate(
     seed: o.Seed = 0,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any other trait of the shop: taste_half_life_days=30.", show_default=False),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any other trait of the shop: taste_half_life_days=30.",
+            show_default=False,
+        ),
     ] = None,
     json_: o.Json = False,
 ) -> None:

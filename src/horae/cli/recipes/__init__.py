@@ -16,4 +16,4 @@ verbs.command("show", epilog=show.EXAMPLES)(show.show_recipe)
 
 @verbs.callback()
 def recipes() -> None:
-    """List recipes, and show them with every default filled in."""
+    """List and show recipes."""

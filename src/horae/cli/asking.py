@@ -1,0 +1,135 @@
+"""Who asks, and under which constraints, as typed: users, histories, lists of items. In: text. Out: Requests."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from horae.cli.inputs import read_ids
+from horae.errors import DataError, UnknownIdError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from horae.recommend.recommender import Recommender
+    from horae.schema import HistoryEvent, Requests
+
+__all__ = ["blocks_of", "history_of", "items_of", "moment_of", "users_of"]
+
+ROWS_IN_BLOCK = 1_000_000
+ENOUGH_FOR_NEAR = 50_000
+
+
+def users_of(
+    recommender: Recommender, named: Sequence[str] | None, file: str | None, everybody: bool, fallback: bool
+) -> pl.Series:
+    """The users that were asked for.
+
+    Raises:
+        UnknownIdError: One that was named by hand is unknown, and no fallback was asked for.
+        DataError: The run holds nobody's events.
+    """
+    import polars as pl
+
+    known = recommender.sequences.users
+    if everybody:
+        if not len(known):
+            raise DataError("This run holds no events, so it knows no users.", hint="Give --events LOG.")
+        return known.all
+    if file is not None:
+        return _as_known(read_ids(file, "user_id"), known.all.dtype)
+    asked = pl.Series("user_id", named, dtype=pl.String)
+    if not fallback:
+        for user, index in zip(asked, known.indices(asked), strict=True):
+            if not index:
+                raise UnknownIdError(f"The user {user!r} has no event in this run.", hint=_near(user, known.all))
+    return _as_known(asked, known.all.dtype)
+
+
+def history_of(text: str) -> list[HistoryEvent]:
+    """A history as typed: ids with commas between, or a JSON list of ids or of events, oldest first.
+
+    Raises:
+        DataError: Not of either form.
+    """
+    from horae.schema import HistoryEvent
+
+    if not text.lstrip().startswith("["):
+        return [HistoryEvent(item.strip()) for item in text.split(",") if item.strip()]
+    hint = 'Write ["i7", "i9"], or [{"item_id": "i7", "behavior": "view", "timestamp": "2024-05-31T18:00:00Z"}].'
+    try:
+        entries = json.loads(text)
+        return [_event(entry) for entry in entries]
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"--history is not a list of items or events: {error}.", hint=hint) from error
+
+
+def items_of(text: str | None) -> tuple[str | int, ...]:
+    """Item ids with commas between, a JSON list, or a file of them."""
+    if text is None:
+        return ()
+    if text == "-" or ("," not in text and Path(text).is_file()):
+        return tuple(read_ids(text, "item_id"))
+    return tuple(event.item_id for event in history_of(text))
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """A time as typed: ISO 8601, or seconds since 1970."""
+    from horae.data.settings import parse_time
+
+    if text is None:
+        return None
+    try:
+        return datetime.fromtimestamp(float(text), UTC)
+    except (OverflowError, OSError) as error:
+        raise typer.BadParameter(f"{text!r} is no time.", param_hint="--at") from error
+    except ValueError:
+        return parse_time(text, "--at")
+
+
+def blocks_of(users: pl.Series, at: datetime | None, k: int, **constraints: Any) -> Iterator[Requests]:
+    """Requests of many users, in blocks whose answers fit in memory; numbered throughout."""
+    from horae.schema import Requests
+
+    size = max(1, ROWS_IN_BLOCK // k)
+    for start in range(0, len(users), size):
+        block = users.slice(start, size)
+        names = [str(start + n) for n in range(len(block))]
+        yield Requests(users=block, at=None if at is None else [at] * len(block), k=k, request_ids=names, **constraints)
+
+
+def _as_known(asked: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """In the run's own type where every id can be, so that ids go out as they came in."""
+    cast = asked.cast(dtype, strict=False)
+    return asked if cast.null_count() else cast
+
+
+def _near(user: str, known: pl.Series) -> str:
+    if not len(known):
+        return "This run holds no events. Give --events LOG, or the items that the user looked at: --history I1,I2."
+    import polars as pl
+
+    close = difflib.get_close_matches(user, known.head(ENOUGH_FOR_NEAR).cast(pl.String).to_list(), n=3)
+    near = f"Did you mean {' or '.join(close)}? " if close else f"Users look like {known[0]}. "
+    return near + "For somebody new: --history I1,I2, or --fallback for what is popular."
+
+
+def _event(entry: str | int | Mapping[str, Any]) -> HistoryEvent:
+    from horae.schema import HistoryEvent
+
+    if isinstance(entry, str | int):
+        return HistoryEvent(entry)
+    strange = set(entry) - {"item_id", "behavior", "timestamp", "value"}
+    if strange:
+        raise DataError(
+            f"--history has an event with {sorted(strange)[0]!r}.", hint="Known: item_id, behavior, timestamp, value."
+        )
+    when = entry.get("timestamp")
+    moment = moment_of(str(when)) if when is not None else None
+    return HistoryEvent(entry["item_id"], entry.get("behavior"), moment, entry.get("value"))

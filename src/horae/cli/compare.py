@@ -1,0 +1,58 @@
+"""`horae compare`: several recipes on one split, or on several splits over time."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from horae.cli import options as o
+from horae.cli.inputs import Cutting, Reading
+from horae.cli.output import show, show_json
+from horae.cli.verb import verb
+
+__all__ = ["EXAMPLES", "compare"]
+
+EXAMPLES = """\b
+Examples:
+  horae compare events.csv --recipes sasrec,gru4rec,lstm-attention
+  horae compare events.csv --recipes sasrec,mine.toml --folds 4 --json
+"""
+
+
+@verb
+def compare(
+    events: o.Log,
+    recipes: Annotated[
+        str, typer.Option("--recipes", metavar="A,B,...", help="Names of recipes, or TOML files.", show_default=False)
+    ],
+    cutting: Cutting = Cutting(),
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Cross-validation over time: so many test windows.", show_default=False)
+    ] = None,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    reading: Reading = Reading(),
+    set_: o.Set = None,
+    json_: o.Json = False,
+) -> None:
+    """Train several recipes on one log and rank them."""
+    from horae.recipe import load_recipe
+    from horae.training.compare import compare as compare_recipes
+    from horae.training.progress import progress_for
+    from horae.training.train import Options, check
+
+    names = [name.strip() for name in recipes.split(",") if name.strip()]
+    if folds is not None and cutting.asked:
+        raise typer.BadParameter("it cannot go with the options of one split.", param_hint="--folds")
+    chosen = [check(load_recipe(name, set_ or ())) for name in names]
+    if len({str(recipe.data) for recipe in chosen}) > 1:
+        raise typer.BadParameter("they clean the log differently; compare them one by one.", param_hint="--recipes")
+    log = reading.events(events, chosen[0].data)
+    options = Options(device=device, progress=progress_for(True))
+    data = log if folds is not None else cutting.cut(log, seed)
+    comparison = compare_recipes(data, chosen, seed=seed, options=options, folds=folds)
+    if json_:
+        show_json(comparison.as_dict())
+    else:
+        show(str(comparison))

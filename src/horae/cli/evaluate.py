@@ -1,0 +1,144 @@
+"""`horae evaluate`: what a run is worth, beside its opponents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from horae.cli import options as o
+from horae.cli.inputs import Cutting, Reading, read_table_of
+from horae.cli.judging import judge, keep
+from horae.cli.output import say, show, show_json
+from horae.cli.verb import verb
+from horae.errors import DataError
+
+if TYPE_CHECKING:
+    from horae.data.split import Split
+    from horae.recommend.recommender import Recommender
+
+__all__ = ["EXAMPLES", "evaluate"]
+
+EXAMPLES = """\b
+Examples:
+  horae evaluate runs/first
+  horae evaluate runs/first --opponents popularity,markov --json
+  horae evaluate runs/first newer.csv     # events after those that it learned from
+  horae evaluate runs/first --profiles users.csv
+"""
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How to judge."""
+
+    opponents: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...", help="Which opponents stand beside it, or none. [default: all]", show_default=False
+        ),
+    ] = None
+    ks: Annotated[str, typer.Option("--ks", metavar="K,K,...", help="Lengths of lists to judge.")] = "1,5,10,20"
+    targets: Annotated[
+        Literal["last", "successive"] | None,
+        typer.Option(
+            help="Judge each user's last test event, or one after the other. [default: as split]", show_default=False
+        ),
+    ] = None
+    max_users: Annotated[
+        int | None, typer.Option(min=1, help="Judge a sample of so many users.", show_default=False)
+    ] = None
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind the intervals.")] = 1000
+    profiles: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Users' attributes by user_id; each becomes a slice.", show_default=False),
+    ] = None
+    seed: o.Seed = 0
+
+    def options(self) -> dict[str, Any]:
+        """For `horae.evaluate`."""
+        try:
+            ks = tuple(int(k) for k in self.ks.split(","))
+        except ValueError as error:
+            raise typer.BadParameter(f"{self.ks!r}: expected numbers, as in 1,5,10.", param_hint="--ks") from error
+        profiles = None if self.profiles is None else read_table_of(self.profiles, "user_id")
+        named = {"targets": self.targets, "max_users": self.max_users, "bootstrap": self.bootstrap, "seed": self.seed}
+        return {"opponents": self.opponents, "ks": ks, "profiles": profiles, **named}
+
+
+@verb
+def evaluate(
+    run: o.Run,
+    events: o.OptionalLog = None,
+    judging: Judging = Judging(),
+    cutting: Cutting = Cutting(),
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report there, too.", show_default=False)
+    ] = None,
+    device: o.Device = "cpu",
+    json_: o.Json = False,
+) -> None:
+    """Judge a run beside its opponents.
+
+    On the run's own test part, or on a newer log. Exits with 1 if the leak audit fails: then an answer depends on
+    what came after its request, and no number can be trusted.
+    """
+    from horae.recommend.run import load
+
+    options = judging.options()
+    recommender = load(run, device=device)
+    if events is None and recommender.card.get("refit"):
+        document = _stored(run, recommender)
+    else:
+        split = _split_of(recommender, events, cutting)
+        evaluation = judge(recommender, split, **options)
+        document = {**evaluation.as_dict(), "run": str(run)}
+        if events is None:
+            keep(run, recommender, evaluation)
+            say(f"Report: {run / 'report.html'}")
+        if html is not None:
+            from horae.evaluation.report import report
+
+            report(recommender, evaluation).write(html)
+            say(f"Report: {html}")
+    if json_:
+        show_json(document)
+    else:
+        from horae.evaluation.table import as_text
+
+        show(as_text(document))
+    if not document["passed"]:
+        say("error: the leak audit failed: an answer depends on events after its request.")
+        raise typer.Exit(1)
+
+
+def _stored(run: Path, recommender: Recommender) -> dict[str, Any]:
+    say(f"note: {run} was trained again on all its events after it was judged; these are the judged metrics.")
+    document: dict[str, Any] = recommender.card["evaluation"]
+    return document
+
+
+def _split_of(recommender: Recommender, events: str | None, cutting: Cutting) -> Split:
+    """The run's own split, or a newer log cut where the run's knowledge ends."""
+    if events is None:
+        if cutting.asked:
+            raise typer.BadParameter("a run keeps the split that it was trained on; give EVENTS.", param_hint="--split")
+        if recommender.split is None:
+            raise DataError("This run holds no events to judge it on.", hint="Give a log: horae evaluate RUN EVENTS")
+        return recommender.split
+    card = recommender.card
+    log = Reading(**card["data"]["reading"]).events(events, recommender.recipe.data)
+    if not cutting.asked:
+        cutting = Cutting("time", _end_of_knowledge(card)) if log.times != "none" else Cutting("leave-one-out")
+    return cutting.cut(log, card["seed"])
+
+
+def _end_of_knowledge(card: dict[str, Any]) -> str | None:
+    """What the run has not learned from begins here."""
+    if card["refit"]:
+        return (datetime.fromisoformat(card["data"]["last"]) + timedelta(microseconds=1)).isoformat()
+    boundary: str | None = card["data"]["boundary"]
+    return boundary

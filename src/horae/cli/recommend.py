@@ -1,0 +1,195 @@
+"""`horae recommend`: ranked lists from a run, for known users and for people it never saw."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from horae.cli import options as o
+from horae.cli.asking import blocks_of, history_of, items_of, moment_of, users_of
+from horae.cli.files import check_ending, table_to
+from horae.cli.inputs import Reading
+from horae.cli.output import aligned, say, say_all, show, show_json
+from horae.cli.verb import verb
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from horae.recommend.recommender import Recommender
+    from horae.schema import Recommendations
+
+__all__ = ["EXAMPLES", "recommend"]
+
+EXAMPLES = """\b
+Examples:
+  horae recommend runs/first --user 196 -k 10
+  horae recommend runs/first --history 50,181,174
+  horae recommend runs/first --history '[{"item_id": "50", "behavior": "view"}]'
+  horae recommend runs/first --all-users -o lists.parquet
+  horae recommend runs/first --users ids.txt --exclude 50 --only stock.txt --json
+"""
+PIECE = 20_000
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Who asks."""
+
+    user: Annotated[
+        list[str] | None,
+        typer.Option("--user", "-u", metavar="ID", help="A user; may be repeated.", show_default=False),
+    ] = None
+    users: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Many users: one id on each line, or a table; - for input.", show_default=False
+        ),
+    ] = None
+    all_users: Annotated[bool, typer.Option("--all-users", help="Everybody in the run's log.", show_default=False)] = (
+        False
+    )
+    history: Annotated[
+        str | None,
+        typer.Option(metavar="I1,I2,...", help="What somebody did, oldest first; JSON list, too.", show_default=False),
+    ] = None
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="As of a time: only events before it count. [default: all]", show_default=False
+        ),
+    ] = None
+    fallback: Annotated[
+        bool, typer.Option("--fallback", help="Answer an unknown --user with what is popular.", show_default=False)
+    ] = False
+
+    def check(self) -> None:
+        """Exactly one way of asking."""
+        ways = (bool(self.user), self.users is not None, self.all_users, self.history is not None)
+        if sum(ways) != 1:
+            raise typer.BadParameter("give one of --user, --users, --all-users and --history.", param_hint="who asks")
+        if self.fallback and not self.user:
+            raise typer.BadParameter("it has an effect on --user only.", param_hint="--fallback")
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What may be in the lists."""
+
+    k: Annotated[int, typer.Option("-k", min=1, help="How many items.")] = 10
+    exclude: Annotated[
+        str | None, typer.Option(metavar="I1,I2,...|FILE", help="Items not to recommend.", show_default=False)
+    ] = None
+    only: Annotated[
+        str | None, typer.Option(metavar="I1,I2,...|FILE", help="Nothing but these items.", show_default=False)
+    ] = None
+    seen: Annotated[
+        Literal["include", "exclude"] | None,
+        typer.Option(help="Items of the history in or out. [default: as the log's repeats say]", show_default=False),
+    ] = None
+
+
+@verb
+def recommend(
+    run: o.Run,
+    asking: Asking = Asking(),
+    constraints: Constraints = Constraints(),
+    events: Annotated[
+        str | None,
+        typer.Option(
+            "--events", metavar="LOG", help="A newer log, in place of the run's own events.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="A .csv, .parquet or .jsonl file; - for CSV.", show_default=False
+        ),
+    ] = None,
+    device: o.Device = "cpu",
+    json_: o.Json = False,
+) -> None:
+    """Recommend items, to users or by a history."""
+    from horae.recommend.run import load
+
+    asking.check()
+    if out is not None:
+        check_ending(out)
+    if out == "-" and json_:
+        raise typer.BadParameter("it cannot go with --json: both would use standard output.", param_hint="-o -")
+    recommender = load(run, device=device)
+    if events is not None:
+        data = recommender.card.get("data") or {}
+        log = Reading(**data.get("reading", {})).events(events, recommender.recipe.data)
+        recommender = recommender.with_events(log)
+    if constraints.seen is not None:
+        recommender.include_seen = constraints.seen == "include"
+    answers = _answers(recommender, asking, constraints)
+    if json_ and out is None:
+        _write_json(run, answers)
+        return
+    notes, rows = _write(recommender, answers, asking, out)
+    say_all(notes)
+    if json_:
+        show_json({"run": str(run), "file": out, "rows": rows, "notes": notes})
+    elif out not in (None, "-"):
+        say(f"{rows:,} rows: {out}")
+
+
+def _answers(recommender: Recommender, asking: Asking, constraints: Constraints) -> Iterator[Recommendations]:
+    at = moment_of(asking.at)
+    exclude, only = items_of(constraints.exclude), items_of(constraints.only) if constraints.only else None
+    if asking.history is not None:
+        history = history_of(asking.history)
+        yield recommender.recommend(histories=[history], k=constraints.k, at=at, exclude=exclude, only=only)
+        return
+    users = users_of(recommender, asking.user, asking.users, asking.all_users, asking.fallback)
+    for block in blocks_of(users, at, constraints.k, exclude=exclude, only=only):
+        yield recommender.recommend(block)
+
+
+def _write(
+    recommender: Recommender, answers: Iterator[Recommendations], asking: Asking, out: str | None
+) -> tuple[list[str], int]:
+    """To a file, or to standard output: a table where a person looks at one list, else CSV."""
+    notes: dict[str, None] = {}
+    rows = 0
+    first = next(answers)
+    if out is None and sys.stdout.isatty() and (asking.history or len(asking.user or ()) == 1):
+        show(_as_table(first.frame, recommender.catalog))
+        return list(first.notes), len(first)
+    with table_to(out or "-") as write:
+        for answer in (first, *answers):
+            write(answer.frame)
+            rows += len(answer)
+            notes.update(dict.fromkeys(answer.notes))
+    return list(notes), rows
+
+
+def _write_json(run: Path, answers: Iterator[Recommendations]) -> None:
+    """One document, written as it comes: lists for everybody never stand in memory as text."""
+    first = next(answers)
+    notes: dict[str, None] = {}
+    sys.stdout.write(f'{{"run": {json.dumps(str(run))}, "recommendations": [')
+    separator = "\n"
+    for answer in (first, *answers):
+        for piece in answer.frame.iter_slices(PIECE):
+            lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in piece.iter_rows(named=True))
+            sys.stdout.write(separator + ",\n".join(lines))
+            separator = ",\n"
+        notes.update(dict.fromkeys(answer.notes))
+    sys.stdout.write(f'\n], "notes": {json.dumps(list(notes), ensure_ascii=False)}}}\n')
+    say_all(notes)
+
+
+def _as_table(frame: pl.DataFrame, catalog: pl.DataFrame | None) -> str:
+    columns = ["rank", "item_id", "score", "source"]
+    if catalog is not None and "title" in catalog.columns:
+        frame = frame.join(catalog.select("item_id", "title"), on="item_id", how="left", maintain_order="left")
+        columns.append("title")
+    return aligned(columns, frame.select(columns).rows())

@@ -1,0 +1,170 @@
+"""`horae train`: from a log to a run that can be evaluated, asked and served."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from horae.cli import options as o
+from horae.cli.inputs import Cutting, Reading, read_table_of
+from horae.cli.judging import judge, keep
+from horae.cli.output import if_stopped, say, show, show_json
+from horae.cli.place import Place
+from horae.cli.verb import verb
+
+if TYPE_CHECKING:
+    from horae.data.split import Split
+    from horae.recipe import Recipe
+    from horae.recommend.recommender import Recommender
+
+__all__ = ["EXAMPLES", "How", "train", "train_run"]
+
+EXAMPLES = """\b
+Examples:
+  horae train events.csv -o runs/first
+  horae train events.csv -o runs/first --recipe gru4rec --set train.epochs=5
+  horae train u.data -o runs/paper --split leave-one-out --json
+  horae train "logs/*.parquet" -o runs/first --columns user_id=customer,item_id=sku
+  horae train events.csv -o runs/first --refit    # judge, then learn from all events
+"""
+
+
+@dataclass(frozen=True)
+class How:
+    """How the training itself runs."""
+
+    seed: o.Seed = 0
+    device: o.Device = "auto"
+    catalog: o.Catalog = None
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Judge it, then train once more on all events.", show_default=False),
+    ] = False
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that was stopped.", show_default=False)
+    ] = False
+    overwrite: o.Overwrite = False
+    no_events: Annotated[
+        bool, typer.Option("--no-events", help="Leave the events out of the run folder.", show_default=False)
+    ] = False
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write TensorBoard event files there.", show_default=False)
+    ] = None
+
+
+@verb
+def train(
+    events: o.Log,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="RUN", help="The run folder to write.", show_default=False)
+    ],
+    recipe: Annotated[str, typer.Option("--recipe", "-r", help="A recipe's name, or a TOML file.")] = "sasrec",
+    set_: o.Set = None,
+    cutting: Cutting = Cutting(),
+    how: How = How(),
+    reading: Reading = Reading(),
+    json_: o.Json = False,
+) -> None:
+    """Train a recommender on a log.
+
+    Writes a run folder: weights, events, card, report. Ctrl-C keeps the best weights so far.
+    """
+    from horae.recipe import load_recipe
+    from horae.training.train import check
+
+    place = Place(out, how.resume, how.overwrite)
+    place.prepare()
+    chosen = check(load_recipe(recipe, set_ or ()))
+    chosen = replace(chosen, data=reading.table(chosen.data))
+    log = reading.events(events, chosen.data)
+    split = cutting.cut(log, how.seed)
+    recommender = train_run(chosen, split, place, how, reading)
+    document = {"run": str(out), **recommender.card["training"], "refit": recommender.card["refit"]}
+    if json_:
+        show_json(document | {"metrics": (recommender.card.get("evaluation") or {}).get("metrics")})
+    else:
+        show(_told(out, recommender))
+    if document["interrupted"]:
+        raise KeyboardInterrupt(
+            f"Stopped by hand: {out} holds the best weights so far (epoch {document['best_epoch']}). "
+            "The same command with --resume goes on."
+        )
+    if not (recommender.card.get("evaluation") or {"passed": True})["passed"]:
+        raise typer.Exit(1)
+
+
+def train_run(recipe: Recipe, split: Split, place: Place, how: How, reading: Reading) -> Recommender:
+    """Train, write the run, and where asked judge it and refit; at any moment the run on disk is whole."""
+    from horae.training.progress import progress_for
+    from horae.training.train import Options
+    from horae.training.train import refit as refit_run
+    from horae.training.train import train as train_recommender
+
+    options = Options(how.device, place.checkpoints, how.resume, progress_for(True), how.tensorboard)
+    catalog = None if how.catalog is None else read_table_of(how.catalog, "item_id")
+    with if_stopped(_kept(place)):
+        recommender = train_recommender(split, recipe, seed=how.seed, catalog=catalog, options=options)
+    recommender.card |= _origin(place.run, recipe, split, reading)
+    recommender.save(place.run, events=not how.no_events, overwrite=True)
+    if recommender.card["training"]["interrupted"]:
+        return recommender
+    if how.refit:
+        with if_stopped(f"Stopped by hand: {place.run} holds the trained run, not refitted."):
+            keep(place.run, recommender, judge(recommender, split, seed=how.seed))
+            say("Training once more, on all events ...")
+            recommender = refit_run(recommender, options=options)
+            recommender.save(place.run, events=not how.no_events, overwrite=True)
+    place.clear()
+    return recommender
+
+
+def _kept(place: Place) -> str:
+    return f"Stopped by hand; no run was written. Checkpoints, if any, are in {place.checkpoints}: --resume goes on."
+
+
+def _origin(run: Path, recipe: Recipe, split: Split, reading: Reading) -> dict[str, Any]:
+    """Where a run comes from, for its card; passwords of databases are not kept."""
+    frame = split.events.frame
+    first, last = frame["timestamp"].min(), frame["timestamp"].max()
+    data = {
+        "source": split.events.report.source,
+        "events": frame.height,
+        "users": frame["user_id"].n_unique(),
+        "items": frame["item_id"].n_unique(),
+        "first": first.isoformat() if isinstance(first, datetime) else None,
+        "last": last.isoformat() if isinstance(last, datetime) else None,
+        "reading": asdict(reading),
+    }
+    command = re.sub(r"://([^:@/\s]+):[^@/\s]+@", r"://\1:***@", shlex.join(["horae", *sys.argv[1:]]))
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"run": run.name, "recipe": recipe.name, "created": created, "command": command, "data": data}
+
+
+def _told(run: Path, recommender: Recommender) -> str:
+    training, card = recommender.card["training"], recommender.card
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in (training["validation"] or {}).items())
+    epochs = f"best epoch {training['best_epoch']} of {training['epochs']}, " if training["epochs"] else ""
+    judged = (card.get("evaluation") or {}).get("metrics", {}).get("ndcg@10")
+    user = str(recommender.sequences.users.all[0])
+    lines = [
+        "",
+        f"Run         {run}",
+        f"Recipe      {recommender.recipe.name}, {epochs}{training['train_seconds']:,.1f} s",
+        *([f"Validation  {metrics}"] if metrics else []),
+        *([f"Test        ndcg@10 {judged['mean']:.4f}, then trained again on all events"] if judged else []),
+        f"Seen items  {'stay in' if recommender.include_seen else 'are left out of'} the lists",
+        f"Report      {run / 'report.html'}",
+        "",
+        "Next:",
+        f"  horae evaluate {shlex.quote(str(run))}",
+        f"  horae recommend {shlex.quote(str(run))} --user {shlex.quote(user)} -k 10",
+        f"  horae serve {shlex.quote(str(run))}",
+    ]
+    return "\n".join(lines)
