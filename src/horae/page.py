@@ -98,7 +98,7 @@ class Page:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> None:
         """A table; a column whose cells all begin like numbers is set to the right. Wide tables scroll on their own."""
         cells = [[number(cell) for cell in row] for row in rows]
-        right = [bool(cells) and all(_is_figure(row[i]) for row in cells) for i in range(len(columns))]
+        right = [_are_figures([row[i] for row in cells]) for i in range(len(columns))]
         classes = [' class="n"' if flag else "" for flag in right]
         head = "".join(f"<th{c}>{escape(name)}</th>" for c, name in zip(classes, columns, strict=True))
         body = "".join(
@@ -200,14 +200,15 @@ def _lines(column: Column) -> str:
     return "<ol>" + "".join(lines) + "</ol>"
 
 
-def _is_figure(text: str) -> bool:
-    return text == DASH or text.lstrip("+-\N{MINUS SIGN}<>~ ")[:1].isdigit()
+def _are_figures(cells: list[str]) -> bool:
+    told = [text for text in cells if text not in ("", DASH)]
+    return bool(told) and all(text.lstrip("+-\N{MINUS SIGN}<>~ ")[:1].isdigit() for text in told)
 
 
 def _layout(layout: dict[str, Any], height: int) -> dict[str, Any]:
     """The page's look under the caller's: what the caller set wins, colors are set in the browser."""
     layout.pop("template", None)  # plotly's default is 7 kB of colors that the page overrides
-    axes = {key: _axis(key) | dict(layout.get(key, {})) for key in _axes(layout)}
+    axes = {key: _axis(key, dict(layout.get(key, {}))) for key in _axes(layout)}
     look: dict[str, Any] = {
         "height": height,
         "autosize": True,
@@ -225,8 +226,10 @@ def _axes(layout: dict[str, Any]) -> list[str]:
     return sorted({"xaxis", "yaxis"} | {key for key in layout if key.startswith(("xaxis", "yaxis"))})
 
 
-def _axis(key: str) -> dict[str, Any]:
-    return {"automargin": True, "zeroline": False, "showgrid": key.startswith("y")}
+def _axis(key: str, given: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(given.get("title"), dict):
+        given["title"] = {"font": {"size": 13}} | given["title"]
+    return {"automargin": True, "zeroline": False, "showgrid": key.startswith("y")} | given
 
 
 def _escaped(trace: Any) -> dict[str, Any]:

@@ -398,7 +398,7 @@ def test_public_facts_survive_reading(data_dir):
     ],
 )
 def test_series_are_not_mistaken_for_logs(data_dir, name):
-    with pytest.raises(DataError, match="recognised as user_id.*series of values over time"):
+    with pytest.raises(DataError, match=r"recognised as user_id.*series of values over time"):
         understand(read_table(data_dir / name))
 
 

@@ -114,7 +114,8 @@ def test_quoted_fields_may_hold_delimiters_quotes_and_line_ends(write):
 
 def test_stray_quotation_marks_are_ordinary_characters(write):
     good = "u1,plain,i1,1400000000\n" * 300
-    odd = 'u2,5" pipe,i2,1400000001\nu3,"x, y\nz",i3,1400000002\nu2,"12 inch,i2,1400000003\nu1,15" x 20" y,i1,1400000004\n'
+    odd = 'u2,5" pipe,i2,1400000001\nu3,"x, y\nz",i3,1400000002\n'
+    odd += 'u2,"12 inch,i2,1400000003\nu1,15" x 20" y,i1,1400000004\n'
     table = read_table(write("log.csv", "user,note,item,ts\n" + good + odd + good))
     assert table.frame["note"].to_list()[300:304] == ['5" pipe', "x, y\nz", '"12 inch', '15" x 20" y']
     assert table.frame.height == 604

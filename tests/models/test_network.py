@@ -1,5 +1,3 @@
-import time
-
 import pytest
 import torch
 from tests.models.batches import batch_of
@@ -124,19 +122,6 @@ def test_behaviors_move_scores_only_where_the_recipe_asks():
 
 def test_an_empty_history_gets_finite_scores(network):
     assert score(network, [[], [3]])[0, 1:].isfinite().all()
-
-
-def test_one_history_is_answered_in_a_few_milliseconds():
-    for table in ({"encoder": "transformer"}, {"encoder": "gru"}, {"encoder": "lstm", "attention": "dot"}):
-        network = compose(table, 12_000, 1).eval()
-        batch = batch_of([list(range(1, 51))])
-        seconds = []
-        with torch.inference_mode():
-            for _ in range(20):
-                started = time.perf_counter()
-                network.score(batch)
-                seconds.append(time.perf_counter() - started)
-        assert sorted(seconds)[5] < 0.01  # measured 0.5 to 1 ms; room for a busy machine
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.inputs import Cutting, Reading, read_table_of
-from horae.cli.judging import judge, keep
+from horae.cli.judging import judge, keep, report_of
 from horae.cli.output import say, show, show_json
 from horae.cli.verb import verb
 from horae.errors import DataError
@@ -97,12 +97,10 @@ def evaluate(
         evaluation = judge(recommender, split, **options)
         document = {**evaluation.as_dict(), "run": str(run)}
         if events is None:
-            keep(run, recommender, evaluation)
+            keep(run, recommender, split, evaluation)
             say(f"Report: {run / 'report.html'}")
         if html is not None:
-            from horae.evaluation.report import report
-
-            report(recommender, evaluation).write(html)
+            report_of(run, recommender, split, document).write(html)
             say(f"Report: {html}")
     if json_:
         show_json(document)

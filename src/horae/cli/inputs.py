@@ -77,7 +77,8 @@ class Reading:
 
         given = {"timezone": self.timezone, "max_bad": self.max_bad}
         known = {key: value for key, value in given.items() if value is not None}
-        return asdict(settings(DataSettings, {**data, **known}, "[data]"))
+        table = asdict(settings(DataSettings, {**data, **known}, "[data]"))
+        return {key: value for key, value in table.items() if value is not None}
 
     def events(self, source: str, data: Mapping[str, Any], *, quiet: bool = False) -> Events:
         """Read, understand and clean a log; tell what was done.
@@ -140,7 +141,7 @@ class Cutting:
         """Was any of these options given?"""
         return any(value is not None for value in (self.split, self.test, self.validation, self.ties))
 
-    def cut(self, events: Events, seed: int = 0) -> Split:
+    def cut(self, events: Events, seed: int = 0, *, quiet: bool = False) -> Split:
         """Split a log, and say how.
 
         Raises:
@@ -159,7 +160,8 @@ class Cutting:
             split = split_leave_one_out(events, "shuffled" if self.ties == "shuffled" else "log", seed)
         else:
             split = split_by_column(events, column or "split")
-        say(str(split))
+        if not quiet:
+            say(str(split))
         return split
 
     def _refuse_idle(self, kind: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from horae.cli.output import say
 if TYPE_CHECKING:
     from horae.data.split import Split
     from horae.evaluation.protocol import Evaluation
+    from horae.page import Page
     from horae.recommend.recommender import Recommender
 
-__all__ = ["judge", "keep"]
+__all__ = ["commands_of", "judge", "keep", "report_of"]
 
 
 def judge(recommender: Recommender, split: Split, opponents: str | None = None, **how: Any) -> Evaluation:
@@ -42,14 +44,37 @@ def judge(recommender: Recommender, split: Split, opponents: str | None = None, 
     return evaluate(recommender, split, opponents=opponents_of(own, split, names), **how)
 
 
-def keep(run: Path, recommender: Recommender, evaluation: Evaluation) -> dict[str, Any]:
+def keep(run: Path, recommender: Recommender, split: Split, evaluation: Evaluation) -> dict[str, Any]:
     """Put an evaluation on the run's card and its report into the run folder; return the evaluation's document."""
-    from horae.evaluation.report import report
     from horae.recommend.run import read_card, update
 
     document = {**evaluation.as_dict(), "run": str(run)}
-    card = {**read_card(run), "evaluation": document}
     recommender.card["evaluation"] = document
-    text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    update(run, {"card.json": text, "report.html": report(recommender, evaluation).html()})
+    text = json.dumps({**read_card(run), "evaluation": document}, indent=1, ensure_ascii=False, allow_nan=False)
+    update(run, {"card.json": text + "\n", "report.html": report_of(run, recommender, split, document).html()})
     return document
+
+
+def report_of(run: Path, recommender: Recommender, split: Split, document: dict[str, Any]) -> Page:
+    """The page for people, of an evaluation's document."""
+    from horae.data.checks import describe
+    from horae.evaluation.examples import examples_of
+    from horae.evaluation.report import report_page
+
+    card = recommender.card
+    return report_page(
+        card,
+        document,
+        description=describe(split.events).as_dict(),
+        history=recommender.log,
+        examples=examples_of(recommender, split, seed=card["seed"]),
+        commands=commands_of(run, recommender),
+    )
+
+
+def commands_of(run: Path, recommender: Recommender) -> list[str]:
+    """What was typed to make the run, and what to type next."""
+    users, folder = recommender.sequences.users, shlex.quote(str(run))
+    asked = f"--user {shlex.quote(str(users.all[0]))}" if len(users) else f"--history {recommender.items.all[0]}"
+    made = [recommender.card["command"]] if "command" in recommender.card else []
+    return [*made, f"horae evaluate {folder}", f"horae recommend {folder} {asked} -k 10", f"horae serve {folder}"]

@@ -179,7 +179,10 @@ def _write_json(run: Path, answers: Iterator[Recommendations]) -> None:
     separator = "\n"
     for answer in (first, *answers):
         for piece in answer.frame.iter_slices(PIECE):
-            lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in piece.iter_rows(named=True))
+            lines = (
+                json.dumps({"user_id": None, **row}, ensure_ascii=False, allow_nan=False)
+                for row in piece.iter_rows(named=True)
+            )
             sys.stdout.write(separator + ",\n".join(lines))
             separator = ",\n"
         notes.update(dict.fromkeys(answer.notes))

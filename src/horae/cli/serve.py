@@ -54,16 +54,18 @@ def serve(
     from horae.data.store import EventStore
     from horae.recommend.run import load
     from horae.serve import create_app
+    from horae.serve.gate import LOOPBACK
 
     torch.set_num_threads(threads)
     recommender = load(run)
     with _listening(host, port) as listener, contextlib.closing(EventStore(store or _beside(run))) as events:
-        hosts = {} if not allow_remote else {"hosts": None}
-        app = create_app(recommender, events, run=str(run), **hosts)
+        app = create_app(recommender, events, run=str(run), hosts=None if allow_remote else {*LOOPBACK, host})
         address = f"http://{host}:{listener.getsockname()[1]}"
         _announce(recommender, run, address, events.path, json_)
         settings = uvicorn.Config(app, log_level="warning", access_log=False)
-        uvicorn.Server(settings).run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # the usual way to stop a service
+            uvicorn.Server(settings).run(sockets=[listener])
+    say("Stopped; what was accepted is kept.")
 
 
 def _announce(recommender: Any, run: Path, address: str, store: Path, json_: bool) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.inputs import Cutting, Reading, read_table_of
-from horae.cli.judging import judge, keep
+from horae.cli.judging import commands_of, judge, keep
 from horae.cli.output import if_stopped, say, show, show_json
 from horae.cli.place import Place
 from horae.cli.verb import verb
@@ -76,6 +76,7 @@ def train(
 
     Writes a run folder: weights, events, card, report. Ctrl-C keeps the best weights so far.
     """
+    from horae.evaluation.table import as_text
     from horae.recipe import load_recipe
     from horae.training.train import check
 
@@ -90,6 +91,8 @@ def train(
     if json_:
         show_json(document | {"metrics": (recommender.card.get("evaluation") or {}).get("metrics")})
     else:
+        if how.refit and not document["interrupted"]:
+            show(as_text(recommender.card["evaluation"]))
         show(_told(out, recommender))
     if document["interrupted"]:
         raise KeyboardInterrupt(
@@ -117,7 +120,7 @@ def train_run(recipe: Recipe, split: Split, place: Place, how: How, reading: Rea
         return recommender
     if how.refit:
         with if_stopped(f"Stopped by hand: {place.run} holds the trained run, not refitted."):
-            keep(place.run, recommender, judge(recommender, split, seed=how.seed))
+            keep(place.run, recommender, split, judge(recommender, split, seed=how.seed))
             say("Training once more, on all events ...")
             recommender = refit_run(recommender, options=options)
             recommender.save(place.run, events=not how.no_events, overwrite=True)
@@ -140,6 +143,7 @@ def _origin(run: Path, recipe: Recipe, split: Split, reading: Reading) -> dict[s
         "items": frame["item_id"].n_unique(),
         "first": first.isoformat() if isinstance(first, datetime) else None,
         "last": last.isoformat() if isinstance(last, datetime) else None,
+        "boundary": split.boundary,
         "reading": asdict(reading),
     }
     command = re.sub(r"://([^:@/\s]+):[^@/\s]+@", r"://\1:***@", shlex.join(["horae", *sys.argv[1:]]))
@@ -152,7 +156,6 @@ def _told(run: Path, recommender: Recommender) -> str:
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in (training["validation"] or {}).items())
     epochs = f"best epoch {training['best_epoch']} of {training['epochs']}, " if training["epochs"] else ""
     judged = (card.get("evaluation") or {}).get("metrics", {}).get("ndcg@10")
-    user = str(recommender.sequences.users.all[0])
     lines = [
         "",
         f"Run         {run}",
@@ -163,8 +166,6 @@ def _told(run: Path, recommender: Recommender) -> str:
         f"Report      {run / 'report.html'}",
         "",
         "Next:",
-        f"  horae evaluate {shlex.quote(str(run))}",
-        f"  horae recommend {shlex.quote(str(run))} --user {shlex.quote(user)} -k 10",
-        f"  horae serve {shlex.quote(str(run))}",
+        *(f"  {command}" for command in commands_of(run, recommender)[-3:]),
     ]
     return "\n".join(lines)

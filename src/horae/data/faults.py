@@ -129,8 +129,8 @@ def outliers(frame: pl.DataFrame, settings: DataSettings) -> Done:
     """
     if VALUE not in frame.columns or frame[VALUE].null_count() == frame.height:
         return frame, None
-    values, center, reach = _reach(frame, settings.outlier_deviations)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # a reach beyond all floats is infinite: nothing is far
+        values, center, reach = _reach(frame, settings.outlier_deviations)
         far = pl.Series(np.abs(values - center) > reach)
     if not far.any():
         return frame, None

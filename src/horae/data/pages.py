@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -28,14 +29,16 @@ MAX_POINTS: Final = 300
 def describe_page(events: Events, description: Description) -> Page:
     """The whole page; everything on it can be had from `description.as_dict()` too, but for the curves."""
     log = Numbers.of(events)
-    page = Page(f"Data: {description.report.source}", _span(description))
+    source = description.report.source
+    page = Page(f"Data: {PurePath(source).name or source}", f"{source}: {_span(description)}")
     page.tiles(_tiles(description))
     _warnings(page, description)
     if description.first is not None:
         page.heading("When")
         page.plot(_per_day(log), "Events per day, UTC")
-        page.plot(_bars([f"{hour}" for hour in range(24)], description.hour_profile), "Share of events by hour, UTC")
-        page.plot(_bars(DAYS, description.weekday_profile), "Share of events by weekday, UTC")
+        hours = [f"{hour}" for hour in range(24)]
+        page.plot(_bars(hours, description.hour_profile, ".1%"), "Share of events by hour, UTC")
+        page.plot(_bars(DAYS, description.weekday_profile, ".0%"), "Share of events by weekday, UTC")
     page.heading("Who and what")
     page.plot(_lengths(measures.history_lengths(log)), "Users by events (both axes by powers)")
     if events.has_items:
@@ -76,25 +79,20 @@ def _warnings(page: Page, description: Description) -> None:
 def _cleaning(page: Page, report: DataReport) -> None:
     page.heading("Cleaning")
     page.text(f"{report.rows_read:,} rows read, {report.rows_kept:,} kept as events. Nothing else was done than this:")
-    rows = [
-        (
-            step.kind.replace("_", " "),
-            step.name,
-            step.rows,
-            f"{step.message} {step.hint}".strip(),
-            "; ".join(step.examples),
-        )
-        for step in report.steps
-    ]
-    page.table(("kind", "step", "rows", "what", "for example"), rows)
+    rows = [(step.kind.replace("_", " "), step.name, step.rows, f"{step.message} {step.hint}") for step in report.steps]
+    page.table(("kind", "step", "rows", "what"), rows)
+    for step in report.steps:
+        if step.examples:
+            page.text(f"Examples of {step.name}:")
+            page.code("\n".join(step.examples))
 
 
 def _measures(description: Description) -> list[tuple[str, str]]:
     rows = []
     for group in ("history_length", "gap_seconds", "popularity", "cold"):
         for name, value in getattr(description, group).items():
-            shown = "unknown" if value is None else f"{value:,.4g}" if value < 1 else f"{value:,.10g}"
-            rows.append((f"{group.replace('_', ' ')}: {name}", shown))
+            shown = "unknown" if value is None else f"{value:.1%}" if "share" in name else f"{value:,.2f}"
+            rows.append((f"{group} {name}".replace("_", " "), shown.removesuffix(".00")))
     return rows
 
 
@@ -119,7 +117,7 @@ def _lengths(lengths: npt.NDArray[np.int64]) -> dict[str, Any]:
     lows = [1, *(2 ** (step - 1) + 1 for step in range(1, len(counts)))]
     names = [f"{low}" if low >= 2**step else f"{low}-{2**step}" for step, low in enumerate(lows)]
     figure = _bars(names, counts.tolist())
-    figure["layout"]["yaxis"] = {"type": "log"}
+    figure["layout"]["yaxis"] = {"type": "log", "dtick": 1}
     return figure
 
 
@@ -134,9 +132,9 @@ def _popularity(counts: npt.NDArray[np.int64]) -> dict[str, Any]:
     return figure
 
 
-def _bars(names: Sequence[str], heights: Sequence[float]) -> dict[str, Any]:
+def _bars(names: Sequence[str], heights: Sequence[float], form: str = "") -> dict[str, Any]:
     figure = _figure({"type": "bar", "x": list(names), "y": list(heights)})
-    figure["layout"]["xaxis"] = {"type": "category"}
+    figure["layout"] = {"xaxis": {"type": "category"}, "yaxis": {"tickformat": form}}
     return figure
 
 

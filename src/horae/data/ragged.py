@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Lines", "Sieve", "scan", "sieve"]
+__all__ = ["Lines", "Sieve", "count_outside", "scan", "sieve"]
 
 Ints = npt.NDArray[np.int64]
 BLOCK = 1 << 24
@@ -38,8 +38,8 @@ class Lines:
 
     start: Ints
     stop: Ints
-    outside: Ints
-    inside: Ints
+    outside: npt.NDArray[np.int32]
+    inside: npt.NDArray[np.int32]
     odd: npt.NDArray[np.bool_]
 
 
@@ -91,6 +91,20 @@ def sieve(data: npt.NDArray[np.uint8], delimiter: int, width: int, *, quoted: bo
     return Sieve(clean, kept, row[bad_lines], texts, np.unique(row[(status == BAD) | (status == BLANK)]))
 
 
+def count_outside(data: npt.NDArray[np.uint8], delimiter: int, quoted: bool) -> int:
+    """Delimiters that are not inside quotation marks, taking these to come in pairs."""
+    total, carry = 0, np.uint8(0)
+    for begin in range(0, len(data), BLOCK):
+        block = data[begin : begin + BLOCK]
+        found, marks = block == delimiter, block == QUOTE
+        if quoted and (carry or marks.any()):
+            parity = (np.cumsum(marks, dtype=np.uint8) + carry) & 1
+            found &= parity == 0
+            carry = parity[-1]
+        total += int(np.count_nonzero(found))
+    return total
+
+
 def _blocks(data: npt.NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
     begin = 0
     while begin < len(data):
@@ -107,21 +121,31 @@ def _blocks(data: npt.NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
 
 def _scan_block(
     data: npt.NDArray[np.uint8], begin: int, end: int, delimiter: int, quoted: bool
-) -> tuple[Ints, Ints, Ints, Ints, npt.NDArray[np.bool_]]:
+) -> tuple[Ints, Ints, npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
     block = data[begin:end]
     stop = np.flatnonzero(block == NEWLINE)
     if not len(stop) or stop[-1] != len(block) - 1:
         stop = np.append(stop, len(block))
     start = np.concatenate(([0], stop[:-1] + 1))
     at = np.flatnonzero(block == delimiter)
-    line = np.searchsorted(stop, at)
-    marks = np.flatnonzero(block == QUOTE) if quoted else np.empty(0, dtype=np.int64)
-    marks_before = np.searchsorted(marks, start)
-    within = ((np.searchsorted(marks, at) - marks_before[line]) & 1).astype(bool)
-    outside = np.bincount(line[~within], minlength=len(stop))
-    inside = np.bincount(line[within], minlength=len(stop))
-    odd = ((np.searchsorted(marks, stop) - marks_before) & 1).astype(bool)
-    return start + begin, stop + begin, outside, inside, odd
+    marks = block == QUOTE
+    if not quoted or not marks.any():
+        return (
+            start + begin,
+            stop + begin,
+            _per_line(at, stop),
+            np.zeros(len(stop), np.int32),
+            np.zeros(len(stop), bool),
+        )
+    parity = np.cumsum(marks, dtype=np.uint8) & 1
+    before = np.where(start > 0, parity[np.maximum(start - 1, 0)], 0).astype(np.uint8)
+    within = (parity[at] ^ np.repeat(before, _per_line(at, stop))).astype(bool)
+    odd = (parity[stop - 1] ^ before).astype(bool)
+    return start + begin, stop + begin, _per_line(at[~within], stop), _per_line(at[within], stop), odd
+
+
+def _per_line(at: Ints, stop: Ints) -> npt.NDArray[np.int32]:
+    return np.diff(np.searchsorted(at, stop), prepend=0).astype(np.int32)
 
 
 def _judge(lines: Lines, width: int, data: npt.NDArray[np.uint8]) -> tuple[Ints, npt.NDArray[np.bool_]]:
@@ -132,7 +156,7 @@ def _judge(lines: Lines, width: int, data: npt.NDArray[np.uint8]) -> tuple[Ints,
     alone = ~lines.odd & (lines.outside == width - 1) & ~blank
     status = np.where(alone, KEPT, np.where(blank, BLANK, BAD)).astype(np.int64)
     begins = np.ones(len(status), dtype=bool)
-    sum_inside = np.concatenate(([0], np.cumsum(lines.inside)))
+    sum_inside = np.concatenate(([0], np.cumsum(lines.inside, dtype=np.int64)))
     sum_alone = np.concatenate(([0], np.cumsum(alone)))
     odd = np.flatnonzero(lines.odd).tolist()
     k = 0

@@ -17,13 +17,13 @@ import numpy.typing as npt
 from horae.data.shop_settings import DAY, ShopSettings
 from horae.data.shop_words import STYLES
 
-__all__ = ["CHAIN_ODDS", "Floats", "Ints", "Promotion", "Rhythm", "World", "build_world"]
+__all__ = ["Floats", "Ints", "Promotion", "Rhythm", "World", "build_world"]
 
 WEEK: Final = 7 * DAY
 YEAR_DAYS: Final = 365.25
-CHAIN_ODDS: Final = (0.6, 0.25, 0.15)
-"""How often an item's first, second and third complement follows it, once a chain is followed at all."""
-
+MOST_KINDS: Final = 8
+CROSSING_SHARE: Final = 0.3
+"""Share of the items whose complements are in another category."""
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -62,7 +62,7 @@ class World:
     Attributes:
         category_first: Items of category c are `category_first[c]` to `category_first[c + 1]`, excluded.
         kind_I: Index into the category's words.
-        chain_I3: Each item's complements, likeliest first.
+        chain_IS: Each item's complement for users of each style (S).
         launch_day_I: Midnight at which the item appears; 0 or below: there from the start.
         shelf_DI: Running sum of the items' odds on each day, ending at 1.
         category_odds_DC: What season and trend make of each category's odds.
@@ -78,7 +78,7 @@ class World:
     kind_I: Ints
     style_I: Ints
     price_I: Floats
-    chain_I3: Ints
+    chain_IS: Ints
     launch_day_I: Ints
     shelf_DI: Floats
     promotions: tuple[Promotion, ...]
@@ -99,8 +99,8 @@ def build_world(settings: ShopSettings, rng: np.random.Generator) -> World:
     s = settings
     category_I = np.sort(rng.permutation(s.items) % s.categories)
     first = np.searchsorted(category_I, np.arange(s.categories + 1))
-    kinds = np.minimum(np.diff(first), 8)
-    kind_I = (np.arange(s.items) - first[category_I]) % kinds[category_I]
+    kind_I = (np.arange(s.items) - first[category_I]) % np.minimum(np.diff(first), MOST_KINDS)[category_I]
+    style_I = rng.integers(0, len(STYLES), s.items)
     launch = _launch_days(s, first, rng)
     promotions = _promotions(s, first, rng)
     trend = rng.normal(0, s.trend_per_year, s.categories)
@@ -115,9 +115,9 @@ def build_world(settings: ShopSettings, rng: np.random.Generator) -> World:
         category_first=first,
         category_I=category_I,
         kind_I=kind_I,
-        style_I=rng.integers(0, len(STYLES), s.items),
+        style_I=style_I,
         price_I=_prices(category_I, kind_I, rng),
-        chain_I3=_chains(first, category_I, kind_I, kinds, rng),
+        chain_IS=_chains(first, category_I, kind_I, style_I, rng),
         launch_day_I=launch,
         shelf_DI=_shelf(s, first, category_I, launch, promotions, rng),
         promotions=promotions,
@@ -155,16 +155,21 @@ def _prices(category_I: Ints, kind_I: Ints, rng: np.random.Generator) -> Floats:
     return np.asarray(np.floor(level[category_I, kind_I] * wander) + 0.9)
 
 
-def _chains(first: Ints, category_I: Ints, kind_I: Ints, kinds: Ints, rng: np.random.Generator) -> Ints:
-    """Three complements of each item: two of the next kind in its category, one of a partner category's like kind."""
-    partner = np.roll(np.arange(len(kinds)), -1)
-    columns = []
-    for category, kind in ((category_I, kind_I + 1), (category_I, kind_I + 1), (partner[category_I], kind_I)):
-        kind = kind % kinds[category]
-        size = first[category + 1] - first[category]
-        choices = (size - kind + kinds[category] - 1) // kinds[category]  # items of that kind in that category
-        columns.append(first[category] + kind + kinds[category] * rng.integers(0, choices))
-    return np.stack(columns, axis=1)
+def _chains(first: Ints, category_I: Ints, kind_I: Ints, style_I: Ints, rng: np.random.Generator) -> Ints:
+    """Complements: for most items the next kind in their category, for some the same kind in a partner category.
+
+    Every style has its own, found among a few candidates; a kind without that style gives any.
+    """
+    items, styles = len(category_I), len(STYLES)
+    crosses = rng.random(items) < CROSSING_SHARE
+    kinds_C = np.minimum(np.diff(first), MOST_KINDS)
+    category = np.where(crosses, (category_I + 1) % len(kinds_C), category_I)
+    kind = np.where(crosses, kind_I, kind_I + 1) % kinds_C[category]
+    choices = (np.diff(first)[category] - kind + kinds_C[category] - 1) // kinds_C[category]
+    drawn = rng.integers(0, choices[:, None, None], (items, styles, 4 * styles))
+    candidates = (first[category] + kind)[:, None, None] + kinds_C[category][:, None, None] * drawn
+    fitting = style_I[candidates] == np.arange(styles)[None, :, None]
+    return np.take_along_axis(candidates, fitting.argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
 
 
 def _promotions(s: ShopSettings, first: Ints, rng: np.random.Generator) -> tuple[Promotion, ...]:

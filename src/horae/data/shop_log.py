@@ -3,8 +3,8 @@
 In: a `World` and a random generator. Out: `Walk`, flat arrays with one entry per event, in order of time. It does not
 know texts, files or dirt.
 
-A session's items are drawn from the user's taste of that day; then some steps follow the chain of the item before
-(which only the order of events shows), and some return to what the user saw earlier.
+A session's items are drawn from the user's taste of that day; then some steps go to a complement of the item before
+(which only the order of events shows) in the user's style, and some return to what the user saw earlier.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from horae.data.shop import CHAIN_ODDS, Floats, Ints, World
+from horae.data.shop import Floats, Ints, World
 from horae.data.shop_settings import DAY
+from horae.data.shop_words import STYLES
 
 __all__ = ["Walk", "walk"]
 
@@ -174,14 +175,15 @@ def _items(world: World, sessions: _Sessions, day_S: Ints, rng: np.random.Genera
     s = world.settings
     category_S = _session_categories(world, sessions, day_S, rng)
     item_T = _by_taste(world, sessions, category_S, day_S, rng)
-    draw_T, odds_T = rng.random(len(item_T)), rng.random(len(item_T))
-    complement_T = np.minimum(np.searchsorted(np.cumsum(CHAIN_ODDS), odds_T, side="right"), len(CHAIN_ODDS) - 1)
+    draw_T, any_style_T = rng.random(len(item_T)), rng.integers(0, len(STYLES), len(item_T))
+    insists_T = rng.random(len(item_T)) < s.style_share
+    style_T = np.where(insists_T, world.style_U[sessions.user_S[sessions.session_T]], any_style_T)
     chained_T = np.zeros(len(item_T), dtype=bool)
     for step in range(1, int(sessions.num_steps_S.max())):
         here = np.flatnonzero(sessions.num_steps_S > step)
         at = sessions.first_step_S[here] + step
         at, here = at[draw_T[at] < s.chain_share], here[draw_T[at] < s.chain_share]
-        following = world.chain_I3[item_T[at - 1], complement_T[at]]
+        following = world.chain_IS[item_T[at - 1], style_T[at]]
         possible = (world.launch_day_I[following] <= day_S[here]) & (following != item_T[at - 1])
         item_T[at[possible]] = following[possible]
         chained_T[at[possible]] = True

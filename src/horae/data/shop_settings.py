@@ -34,7 +34,7 @@ class ShopSettings:
         trend_per_year: Standard deviation of the categories' slopes, as change of log odds in a year.
         taste_strength: Odds of a user's favourite category against an ordinary one.
         taste_half_life_days: After so long, half of the users have changed their favourite category.
-        style_share: How often a user looks at a second item and prefers the one in the own style.
+        style_share: How often a user insists on the own style: among two items, and among complements.
         chain_share: How often the next item is a complement of the one just seen, and not the category's.
         repeat_share: How often a user returns to something seen before.
         session_items: Mean number of items looked at in one session.

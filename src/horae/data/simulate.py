@@ -3,8 +3,9 @@
 In: `ShopSettings` and a seed. Out: `Shop`: a raw log as a real shop would hand it over, and the truth that made it, so
 that a test can ask whether the rhythm, the drift or the order was found. Same settings and seed, same bytes.
 
-Three signals make the next item, and none of them is how popular it is: tastes that drift (category, and a style
-that runs through titles), sessions that stay with one category, and chains that only the order of events shows.
+Popularity has little to do with what comes next: tastes drift (category) or last (a style that runs through titles),
+sessions stay with one category, and chains, which only the order of events shows, lead from an item to its complements.
+There is one complement for each style, so the last item alone does not tell which: the whole history does.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from horae.data.dirt import soil
-from horae.data.shop import CHAIN_ODDS, Ints, World, build_world
+from horae.data.shop import Ints, World, build_world
 from horae.data.shop_log import Walk, walk
 from horae.data.shop_settings import DAY, ShopSettings
 from horae.data.shop_words import AGE_GROUPS, CATEGORIES, DEVICES, MATERIALS, STYLES
@@ -214,13 +215,20 @@ def _tastes(world: World, names: list[str], user_ids: list[str]) -> dict[str, An
 
 
 def _chain_pairs(world: World, item_ids: list[str]) -> dict[str, Any]:
-    """`[item, next, probability]`: of the steps after `item` that follow its chain, how many go to `next`."""
+    """`[item, next, probability]`: of the steps from `item` along a chain, how many go to `next`, over all users.
+
+    `by_style`: `[item, style, next]`: where a user of that style goes who insists on it.
+    """
+    styles = list(STYLES)
     pairs: dict[tuple[str, str], float] = {}
-    for item, complements in enumerate(world.chain_I3.tolist()):
-        for complement, odds in zip(complements, CHAIN_ODDS, strict=True):
+    by_style = []
+    for item, complements in enumerate(world.chain_IS.tolist()):
+        for style, complement in zip(styles, complements, strict=True):
             pair = item_ids[item], item_ids[complement]
-            pairs[pair] = round(pairs.get(pair, 0.0) + odds, 6)
-    return {"share": world.settings.chain_share, "pairs": [[*pair, odds] for pair, odds in pairs.items()]}
+            pairs[pair] = pairs.get(pair, 0.0) + 1 / len(styles)
+            by_style.append([pair[0], style, pair[1]])
+    chances = [[*pair, probability] for pair, probability in pairs.items()]
+    return {"share": world.settings.chain_share, "pairs": chances, "by_style": by_style}
 
 
 def _ids(letter: str, numbers: Ints) -> pl.Series:

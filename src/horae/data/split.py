@@ -243,11 +243,15 @@ def _split(
     target = events.frame[TARGET].to_numpy()
     for code in asked:
         rows = part == code
-        if not rows.any() or (code == TEST and not (rows & target).any()):
-            what = "event that may be a target" if rows.any() else "event"
+        if not rows.any():
             raise DataError(
-                f"The {PARTS[code]} part would have no {what}: {len(events):,} events are too few for this split.",
+                f"The {PARTS[code]} part would be empty: {len(events):,} events are too few for this split.",
                 hint="Give a longer log, a larger share, or another kind of split.",
+            )
+        if code == TEST and not (rows & target).any():
+            raise DataError(
+                f"None of the {int(rows.sum()):,} test events may be a target, so nothing could be judged.",
+                hint="See [data] target_behaviors and repeat_targets, or test on a larger share.",
             )
     names = pl.Series("part", PARTS, dtype=pl.Enum(PARTS)).gather(part)
     return Split(events, names, kind, boundary, validation_boundary, ties, _facts(events, part, target))

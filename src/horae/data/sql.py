@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
+from horae.data.jsonlines import flatten
 from horae.errors import DataError, MissingExtraError, StoreError
 
 __all__ = ["SCHEMES", "is_sql_url", "read_sql", "without_password"]
@@ -148,7 +149,8 @@ def _fetch(cursor: Any) -> pl.DataFrame:
     while rows:
         blocks.append([tuple(column) for column in zip(*rows, strict=True)])
         rows = cursor.fetchmany(ROWS_AT_ONCE)
-    return pl.DataFrame([_series(name, [v for block in blocks for v in block[i]]) for i, name in enumerate(names)])
+    columns = [_series(name, [v for block in blocks for v in block[i]]) for i, name in enumerate(names)]
+    return flatten(pl.DataFrame(columns))
 
 
 def _series(name: str, values: list[Any]) -> pl.Series:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from horae.data.ragged import Sieve, sieve
+from horae.data.ragged import Sieve, count_outside, sieve
 from horae.data.raw import Part, read_share
 from horae.data.sniff import SAMPLE_BYTES, WHITESPACE, Dialect, decode, sniff
 from horae.errors import DataError
@@ -79,7 +79,7 @@ def read_text(text: Text, options: Options) -> tuple[pl.DataFrame, list[Step], P
         text = Text(text.name, content)
         frame = _read_fast(text, names, delimiter, skip_rows, quoted) if encoding != "utf-8" else None
     steps, gaps = [_understood(dialect, encoding, notes)], np.empty(0, dtype=np.int64)
-    if frame is None or not _is_whole(frame, text, delimiter, skip_rows):
+    if frame is None or not _is_whole(frame, text, delimiter, skip_rows, quoted):
         del frame
         found = _find_bad(text, delimiter, dialect, len(names), quoted, options.max_bad)
         frame, gaps = _read_clean(text, found, names, delimiter, quoted), found.gaps
@@ -176,14 +176,12 @@ def _read_fast(text: Text, names: Sequence[str], delimiter: str, skip_rows: int,
         return None
 
 
-def _is_whole(frame: pl.DataFrame, text: Text, delimiter: str, skip_rows: int) -> bool:
+def _is_whole(frame: pl.DataFrame, text: Text, delimiter: str, skip_rows: int, quoted: bool) -> bool:
     """Whether every row had every field: its last one is there, or delimiters and rows add up."""
     if frame.is_empty() or frame[:, -1].null_count() == 0:
         return True
-    data = _array(text)
-    if frame.width == 1 or _count(data, ord('"')):
-        return False
-    return _count(data, ord(delimiter)) == (frame.height + skip_rows) * (frame.width - 1)
+    expected = (frame.height + skip_rows) * (frame.width - 1)
+    return frame.width > 1 and count_outside(_array(text), ord(delimiter), quoted) == expected
 
 
 def _find_bad(text: Text, delimiter: str, dialect: Dialect, width: int, quoted: bool, max_bad: float) -> Sieve:
@@ -249,8 +247,3 @@ def _understood(dialect: Dialect, encoding: str, notes: Sequence[str]) -> Step:
 
 def _array(text: Text) -> npt.NDArray[np.uint8]:
     return np.frombuffer(text.content, dtype=np.uint8)
-
-
-def _count(data: npt.NDArray[np.uint8], byte: int) -> int:
-    step = 1 << 24
-    return sum(int(np.count_nonzero(data[i : i + step] == byte)) for i in range(0, len(data), step))

@@ -122,7 +122,7 @@ def _from_text(raw: pl.Series, zone: str) -> Times:
     if sample.is_empty():
         sample = raw.filter(~is_missing(raw)).head(1000)
     numeric = sample.str.strip_chars().cast(pl.Float64, strict=False).is_not_null().sum()
-    if numeric > len(sample) / 2:
+    if 0 < len(sample) <= 2 * numeric:
         return _from_number_text(raw, zone)
     read = read_text_times(raw)
     utc = read.utc if read.naive is None else localise(read.naive, zone).fill_null(read.utc)

@@ -47,6 +47,7 @@ def training(history: Sequence[Document]) -> tuple[Figure, str]:
     values = [line["validation"][name] for line in judged]
     data.append(_line([line["epoch"] for line in judged], values, f"validation {name}", OWN, "y2"))
     layout["yaxis2"] = {"title": {"text": name}, "overlaying": "y", "side": "right", "showgrid": False}
+    layout["yaxis2"] |= {"tickmode": "auto", "nticks": 6}
     layout["margin"] = {"l": 48, "r": 56, "t": 12, "b": 40}
     best = max(judged, key=lambda line: line["validation"][name])
     return {"data": data, "layout": layout}, (

@@ -6,6 +6,7 @@ them. It computes nothing: what it prints stands in `card.json` and in `horae ev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ def report_page(
     split = evaluation["split"]
     page = Page(
         f"{evaluation['run']}: what it is worth",
-        f"{split['kind']} split, test from {split['boundary']}, {split['targets']} targets, all items ranked",
+        f"{split['kind']} split, test from {_moment(split['boundary'])}, {split['targets']} targets, all items ranked",
     )
     _summary(page, evaluation)
     _opponents(page, evaluation)
@@ -93,14 +94,17 @@ def _opponents(page: Page, evaluation: Document) -> None:
     figure, height = figures.opponents(evaluation, ndcg)
     page.plot(figure, f"{ndcg} ({meaning(ndcg)})", height)
     known = {name: one for name, one in evaluation["opponents"].items() if one is not None}
-    rows = [[evaluation["run"], interval(evaluation["metrics"][ndcg]), interval(evaluation["metrics"][recall]), "", ""]]
-    for name in sorted(known, key=lambda one: -(known[one][ndcg]["mean"] or 0.0)):
+    own = evaluation["metrics"]
+    rows = [(own[ndcg]["mean"] or 0.0, [evaluation["run"], interval(own[ndcg]), interval(own[recall]), "", ""])]
+    for name, theirs in known.items():
         difference = evaluation["against"][name][ndcg]
-        cells = [interval(known[name][ndcg]), interval(known[name][recall]), interval(difference)]
-        rows.append([name, *cells, standing(difference)])
+        cells = [name, interval(theirs[ndcg]), interval(theirs[recall]), interval(difference), standing(difference)]
+        rows.append((theirs[ndcg]["mean"] or 0.0, cells))
+    rows.sort(key=lambda row: -row[0])
     heads = ["method", f"{ndcg} (95%)", f"{recall} (95%)", f"{evaluation['run']} minus it", f"{evaluation['run']} is"]
-    page.table(heads, rows)
-    page.bullets(f"{name} is not here: {reason}" for name, reason in evaluation["reasons"].items())
+    page.table(heads, [cells for _, cells in rows])
+    if evaluation["reasons"]:
+        page.bullets(f"{name} is not here: {reason}" for name, reason in evaluation["reasons"].items())
 
 
 def _examples(page: Page, examples: list[Example]) -> None:
@@ -245,7 +249,7 @@ def _audit(page: Page, evaluation: Document) -> None:
 
 def _all_metrics(page: Page, evaluation: Document) -> None:
     page.heading("All metrics")
-    rows = [[name, interval(one), meaning(name)] for name, one in evaluation["metrics"].items()]
+    rows = [[name, interval(one, 4), meaning(name)] for name, one in evaluation["metrics"].items()]
     page.table(["metric", "mean (95%)", "in words"], rows)
 
 
@@ -268,6 +272,11 @@ def _reproduce(page: Page, card: Document, evaluation: Document, commands: Seque
 
 def _mean(document: Document) -> str:
     return "\N{EN DASH}" if document["mean"] is None else f"{document['mean']:.3f}"
+
+
+def _moment(boundary: str) -> str:
+    """An ISO time for readers; other words stay."""
+    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d(:\d\d)?)(\.\d+)?\+00:00$", r"\1 \2 UTC", boundary)
 
 
 def _range(document: Document) -> str:

@@ -119,7 +119,7 @@ def slicings_of(
         profiles: One row per `user_id`; every further column is a way to slice.
     """
     slicings = []
-    for labels in _all_labels(split, cut, judged, profiles):
+    for labels in _all_labels(split, cut, profiles):
         table = _table(cut, judged, metric, labels)
         if len(table) > 1:
             slicings.append(_slicing(labels, metric, table, len(cut.users), cut.user_B, resamples))
@@ -137,7 +137,7 @@ def _gap_size(slicing: Slicing) -> float:
     return slicing.gap[2].mean or 0.0
 
 
-def _all_labels(split: Split, cut: Cut, judged: Judged, profiles: pl.DataFrame | None) -> Iterator[_Labels]:
+def _all_labels(split: Split, cut: Cut, profiles: pl.DataFrame | None) -> Iterator[_Labels]:
     yield _Labels("history length", "Events of the user before the request.", *_steps(cut.history_B, LENGTHS))
     yield _new_users(split, cut)
     if split.events.times == "all":
@@ -147,14 +147,6 @@ def _all_labels(split: Split, cut: Cut, judged: Judged, profiles: pl.DataFrame |
             yield _day(split, cut)
     behavior = split.events.frame[BEHAVIOR].gather(cut.row_T).cast(pl.String)
     yield _Labels("behavior", "The behavior of what came.", behavior, split.events.behaviors, of_targets=True)
-    known = pl.Series(np.where(judged.item_T > 0, "in the item table", "cold: not in the item table"))
-    yield _Labels(
-        "item known",
-        "Was the item there when the model was trained?",
-        known,
-        ["in the item table", "cold: not in the item table"],
-        True,
-    )
     if profiles is not None:
         yield from _profiles(cut, profiles)
 

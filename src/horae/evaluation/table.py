@@ -35,7 +35,7 @@ def columns_of(metrics: Mapping[str, Any]) -> list[str]:
 def standing(difference: Document | None) -> str:
     """A paired difference in a word: is its whole interval on one side of zero?"""
     if difference is None or difference["low"] is None:
-        return ""
+        return "unknown"
     if difference["low"] > 0:
         return "ahead"
     return "behind" if difference["high"] < 0 else "even"
@@ -66,7 +66,8 @@ def gap_text(slices: Mapping[str, Document]) -> str:
     by = max(gaps, key=lambda name: gaps[name]["gap"]["difference"])
     gap, metric = gaps[by]["gap"], gaps[by]["metric"]
     return (
-        f"largest gap in {metric}: {by}, {gap['best']!r} over {gap['worst']!r} by {gap['difference']:.3f}{_bounds(gap)}"
+        f"largest gap in {metric}: by {by}, '{gap['best']}' stands above '{gap['worst']}' by "
+        f"{gap['difference']:.3f}{_bounds(gap)}"
     )
 
 

@@ -48,7 +48,8 @@ def comparison(document: Document) -> str:
         words.setdefault(standing(differences[metric]), []).append(name)
     sentences = []
     if words["behind"]:
-        sentences.append(f"It is clearly behind {_list(words['behind'])}: use that instead, or train longer.")
+        instead = "that" if len(words["behind"]) == 1 else "one of these"
+        sentences.append(f"It is clearly behind {_list(words['behind'])}: use {instead} instead, or train longer.")
     if words["ahead"]:
         sentences.append(f"It is clearly ahead of {_list(words['ahead'])}.")
     if words["even"]:
@@ -56,12 +57,12 @@ def comparison(document: Document) -> str:
     return " ".join(sentences)
 
 
-def interval(document: Document, digits: int = 4) -> str:
-    """`0.1234 (0.1101 to 0.1367)`, or a dash."""
+def interval(document: Document, digits: int = 3) -> str:
+    """`0.123 (0.110 to 0.137)`, or a dash. Where nobody differs from anybody, resampling says nothing: no bounds."""
     value = document.get("mean", document.get("difference"))
     if value is None:
         return "\N{EN DASH}"
-    if document["low"] is None:
+    if document["low"] is None or document["low"] == document["high"]:
         return f"{value:.{digits}f}"
     return f"{value:.{digits}f} ({document['low']:.{digits}f} to {document['high']:.{digits}f})"
 

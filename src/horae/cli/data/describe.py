@@ -37,18 +37,20 @@ def describe(
 ) -> None:
     """Show what a log holds and what to watch out for."""
     from horae.data.checks import describe as describe_events
+    from horae.data.clean import DataSettings
     from horae.data.pages import describe_page
     from horae.recipe import Recipe
 
     table = Recipe("describe").with_overrides(set_ or ()).data
-    log = reading.events(events, table, quiet=not json_)
-    description = describe_events(log)
+    log = reading.events(events, table, quiet=True)
+    description = describe_events(log, DataSettings(**reading.table(table)))
     if html is not None:
         describe_page(log, description).write(html)
         say(f"The page with plots: {html}")
     if json_:
         show_json(description.as_dict())
     else:
+        show(f"{log.report}\n")
         show(str(description))
     if check and description.warnings:
         raise typer.Exit(1)

@@ -41,7 +41,7 @@ def split(
 
     table = Recipe("split").with_overrides(set_ or ()).data
     log = reading.events(events, table)
-    cut = cutting.cut(log, seed)
+    cut = cutting.cut(log, seed, quiet=True)
     files = {}
     for part in ("train", "validation", "test"):
         rows = cut.events.frame.filter(cut.part == part)

@@ -1,0 +1,21 @@
+"""Bar: recall@10 0.085, NDCG@10 0.051 (leave-one-out, log order of ties, seen masked, dim 64, full softmax)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import horae
+from benchmarks.quality import means, trained_and_judged
+
+OVERRIDES = ("model.dropout=0.5",)
+
+
+def measure(data: Path) -> dict[str, Any]:
+    split = horae.split_leave_one_out(horae.read_events(data / "amazon-beauty-2014/interactions.parquet"))
+    runs = [trained_and_judged(split, "sasrec", OVERRIDES, 0, ["popularity", "item_knn"])]
+    return {
+        "protocol": "leave-one-out, log order of ties, full ranking, seen masked",
+        "mean": means(runs),
+        "runs": runs,
+    }

@@ -1,0 +1,109 @@
+"""Requests are cut at the place of their first target, baskets together, each with nothing but its past."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.logs import events_of
+
+from horae.data.split import Split, split_by_time, split_leave_one_out
+from horae.errors import DataError
+from horae.evaluation.cut import request_times, requests_of
+from horae.schema import Events
+from horae.sequences.vocabulary import Vocabulary
+
+
+def split_of(events: Events, test_rows: list[int], kind: str = "time") -> Split:
+    part = ["test" if row in test_rows else "train" for row in range(len(events))]
+    return Split(events, pl.Series("part", part, dtype=pl.Enum(["train", "validation", "test", "unused"])), kind, "b")
+
+
+LOG = events_of(
+    [("a", "i1", 1), ("a", "i2", 5), ("a", "i3", 5), ("a", "i2", 5), ("a", "i4", 6), ("b", "i5", 5), ("b", "i6", 7)]
+)
+
+
+def test_targets_of_one_user_at_one_time_are_one_request() -> None:
+    cut = requests_of(split_of(LOG, [1, 2, 3, 4, 5, 6]))
+    assert cut.kind == "successive"
+    assert cut.row_B.tolist() == [1, 4, 5, 6]
+    assert cut.users.gather(cut.user_B).to_list() == ["a", "a", "b", "b"]
+    assert cut.item_T.to_list() == ["i2", "i3", "i4", "i5", "i6"]  # i2 came twice in the basket: asked for once
+    assert cut.offset_B1.tolist() == [0, 2, 3, 4, 5]
+    assert cut.requests.rows is not None and cut.requests.rows.tolist() == [1, 4, 5, 6]
+
+
+def test_the_history_is_what_stands_before_the_request() -> None:
+    cut = requests_of(split_of(LOG, [1, 2, 3, 4, 5, 6]))
+    assert cut.history_B.tolist() == [1, 4, 0, 1]
+    assert cut.cold_B.tolist() == [False, False, True, False]
+
+
+def test_last_asks_once_for_each_user() -> None:
+    cut = requests_of(split_of(LOG, [1, 2, 3, 4, 5, 6]), "last")
+    assert cut.row_B.tolist() == [4, 6]
+    assert cut.item_T.to_list() == ["i4", "i6"]
+
+
+def test_leave_one_out_asks_for_the_last_target_unless_told() -> None:
+    assert requests_of(split_of(LOG, [4, 6], kind="leave-one-out")).kind == "last"
+
+
+def test_events_of_unknown_time_are_requests_of_their_own() -> None:
+    log = events_of([("a", "i1", None), ("a", "i2", None), ("a", "i3", 5), ("a", "i4", 5)])
+    assert requests_of(split_of(log, [1, 2, 3])).row_B.tolist() == [1, 2]
+    split = split_leave_one_out(events_of([("a", f"i{n}", None) for n in range(4)]))
+    assert requests_of(split).row_B.tolist() == [3]
+
+
+def test_events_that_are_no_targets_are_history_only() -> None:
+    log = events_of([("a", "i1", 1), ("a", "i2", 2), ("a", "i3", 3)], targets=[True, False, True])
+    cut = requests_of(split_of(log, [1, 2]))
+    assert cut.row_B.tolist() == [2]
+    assert cut.history_B.tolist() == [2]
+
+
+def test_a_sample_of_users_is_seeded_and_whole() -> None:
+    rows = [(f"u{user}", f"i{n}", 10 * n + user) for user in range(20) for n in range(3)]
+    split = split_of(events_of(rows), list(range(60)))
+    cut = requests_of(split, max_users=5, seed=1)
+    assert len(cut.users) == 5 and len(cut) == 15
+    assert cut.users.to_list() == requests_of(split, max_users=5, seed=1).users.to_list()
+    assert len(requests_of(split, max_users=50).users) == 20
+
+
+def test_a_subset_keeps_each_request_with_its_targets() -> None:
+    cut = requests_of(split_of(LOG, [1, 2, 3, 4, 5, 6]))
+    some = cut.subset(np.array([3, 0]))
+    assert some.item_T.to_list() == ["i6", "i2", "i3"]
+    assert some.offset_B1.tolist() == [0, 1, 3]
+    assert some.requests.users is not None and some.requests.users.to_list() == ["b", "a"]
+    assert some.row_T.tolist() == [6, 1, 2]
+
+
+def test_targets_outside_the_item_table_have_index_zero() -> None:
+    cut = requests_of(split_of(LOG, [4, 5]))
+    assert cut.targets(Vocabulary.of(pl.Series(["i4"]))).item.tolist() == [1, 0]
+
+
+def test_request_times_are_unix_seconds() -> None:
+    split = split_of(events_of([("a", "i1", None), ("b", "i2", 7)]), [1])
+    times = request_times(split, np.array([0, 1]))
+    assert np.isnan(times[0]) and times[1] == 7.0
+
+
+def test_what_cannot_be_judged_is_said() -> None:
+    with pytest.raises(DataError, match="no targets"):
+        requests_of(split_of(LOG, []))
+    no_items = replace(split_of(LOG, [1]), events=Events(LOG.frame.drop("item_id")))
+    with pytest.raises(DataError, match="no items"):
+        requests_of(no_items)
+
+
+def test_a_time_split_asks_for_nothing_before_its_boundary() -> None:
+    rows = [(f"u{user}", f"i{n}", 100 * n + user) for user in range(10) for n in range(10)]
+    split = split_by_time(events_of(rows))
+    cut = requests_of(split)
+    assert (split.part.gather(cut.row_T) == "test").all()
+    assert len(cut.item_T) == split.test.frame.height

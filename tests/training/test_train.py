@@ -1,0 +1,120 @@
+import pytest
+import torch
+from tests.logs import chain_log, events_of
+
+import horae
+from horae.errors import DataError, NotTrainedError, RecipeError
+from horae.evaluation.opponents import opponents_of
+from horae.recipe import load_recipe, recipe_names
+from horae.training.progress import Quiet
+from horae.training.train import Options, check, refit
+
+QUIET = Options(progress=Quiet())
+SMALL = ["model.dim=16", "model.max_len=8", "model.num_layers=1", "train.epochs=2", "train.batch_tokens=256"]
+LOG = chain_log(users=60, items=10, length=10)
+
+
+def network(data, *overrides, **where):
+    return horae.train(data, "sasrec", overrides=[*SMALL, *overrides], options=QUIET, **where)
+
+
+def test_the_test_part_never_reaches_a_trained_score():
+    split = horae.split_by_time(LOG)
+    one = network(split)
+    frame = LOG.frame
+    test = split.part == "test"
+    shuffled = frame["item_id"].to_numpy().copy()
+    shuffled[test.to_numpy()] = shuffled[test.to_numpy()][::-1]
+    edited = horae.Events(frame.with_columns(item_id=shuffled))
+    other = network(horae.split_by_time(edited))
+    assert torch.equal(one.model.item_vectors(), other.model.item_vectors())
+    assert one.calibration == other.calibration
+
+
+def test_events_alone_are_cut_for_validation_and_nothing_is_left_for_a_test():
+    recommender = network(LOG)
+    assert recommender.split.part.unique().sort().to_list() == ["train", "validation"]
+    assert recommender.card["training"]["validation"]["ndcg@10"] > 0
+
+
+def test_a_log_with_an_order_and_no_times_is_trained_on():
+    rows = [(user, item, None) for user, item, *_ in LOG.frame.select("user_id", "item_id").iter_rows()]
+    recommender = network(events_of(rows))
+    assert len(recommender.recommend(users=["u0001"], k=3)) == 3
+    beside = opponents_of(recommender, recommender.split, ["recent_popularity", "markov"])
+    assert isinstance(beside["recent_popularity"], str) and "time" in beside["recent_popularity"]
+    assert not isinstance(beside["markov"], str)
+
+
+def test_a_log_without_items_says_what_is_off():
+    bare = horae.Events(LOG.frame.drop("item_id"))
+    with pytest.raises(DataError, match="no items"):
+        network(bare)
+
+
+def test_refit_learns_from_everything_and_keeps_the_judged_card():
+    split = horae.split_by_time(LOG)
+    recommender = network(split)
+    again = refit(recommender, options=QUIET)
+    assert again.card["refit"] and not recommender.card["refit"]
+    assert again.card["training"] == recommender.card["training"]
+    assert not torch.equal(again.model.item_vectors(), recommender.model.item_vectors())
+    counted = horae.train(split, "popularity", options=QUIET)
+    both = [one.recommend(users=["u0001"], k=10).frame["score"].sum() for one in (counted, refit(counted))]
+    assert both[1] > both[0]
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_is_whole_and_says_what_it_is(name):
+    recipe = load_recipe(name)
+    assert recipe.about and check(recipe).model
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("model.num_layer=3", "num_layers"),
+        ("model.attention=dot", "no effect"),
+        ("model.dim=63", "num_heads"),
+        ("model.dim=wide", "expected int"),
+        ("train.epochs=0", "at least 1"),
+        ("train.num_negatives=5", "no effect"),
+        ("train.lr=0.1", "learning_rate"),
+        ("recommend.seen=maybe", "auto"),
+    ],
+)
+def test_a_wrong_key_is_refused_before_anything_is_read(override, words):
+    with pytest.raises(RecipeError) as caught:
+        network(LOG, override)
+    assert words in str(caught.value)
+
+
+def test_training_keys_have_no_effect_on_an_opponent():
+    with pytest.raises(RecipeError, match="no effect"):
+        horae.train(LOG, "popularity", overrides=["train.epochs=3"], options=QUIET)
+
+
+def test_an_unknown_recipe_names_the_nearest():
+    with pytest.raises(RecipeError, match="sasrec"):
+        horae.train(LOG, "sasrek", options=QUIET)
+
+
+def test_nobody_with_two_events_is_nothing_to_learn_from():
+    log = events_of([(f"u{n}", f"i{n % 3}", 100 * n) for n in range(30)])
+    with pytest.raises((NotTrainedError, DataError)):
+        network(log)
+
+
+def test_sampled_and_binary_losses_learn_too():
+    for loss in ("sampled_softmax", "binary"):
+        recommender = network(LOG, f"train.loss={loss}", "train.num_negatives=4")
+        assert recommender.card["training"]["best_epoch"] >= 1
+
+
+def test_compare_ranks_recipes_on_one_split_and_over_time():
+    comparison = horae.compare(LOG, ["popularity", "markov"], options=QUIET)
+    assert comparison.order[0] == "markov"
+    assert comparison.folds[0].behind["popularity"]["ndcg@10"]["difference"] > 0
+    assert "markov" in str(comparison)
+    over_time = horae.compare(LOG, ["popularity", "markov"], folds=2, horizon=0.1, options=QUIET).as_dict()
+    assert len(over_time["folds"]) == 2 and over_time["order"][0] == "markov"
