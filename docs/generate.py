@@ -175,9 +175,9 @@ def recipes_page() -> Iterator[str]:
     from horae.training.train import ObjectiveSettings
 
     yield "# Recipes"
-    yield "A recipe is a TOML file with up to four tables. A key that does not exist, has the wrong type, or has no effect"
-    yield "beside the others is an error. `horae recipes show NAME` prints a recipe with every default filled in;"
-    yield "`--set table.key=value` overrides one key."
+    yield "A recipe is a TOML file with up to four tables. A key that does not exist, has the wrong type, or has no"
+    yield "effect beside the others is an error. `horae recipes show NAME` prints a recipe with every default filled"
+    yield "in; `--set table.key=value` overrides one key."
     yield ""
     yield "## [data]"
     yield ""
@@ -352,8 +352,9 @@ def errors_page() -> Iterator[str]:
     from horae.serve.problems import STATUS
 
     yield "# Errors"
-    yield "Every refusal says what was expected, what was got (file, row, column) and what to do. In Python the parts are"
-    yield "`.message` and `.hint`. `except horae.HoraeError` catches them all; errors of other libraries pass unchanged."
+    yield "Every refusal says what was expected, what was got (file, row, column) and what to do. In Python the parts"
+    yield "are `.message` and `.hint`. `except horae.HoraeError` catches them all; errors of other libraries pass"
+    yield "unchanged."
     yield ""
     yield _code(_indented_block(horae.errors.__doc__ or ""), "text")
     rows = []
@@ -373,8 +374,8 @@ def http_page() -> Iterator[str]:
 
     document = openapi()
     yield "# HTTP"
-    yield "`horae serve RUN` answers these routes; [serving](../serving.md) shows them at work. The running service has the"
-    yield "same as a page (`/docs`) and for programs (`/openapi.json`)."
+    yield "`horae serve RUN` answers these routes; [serving](../serving.md) shows them at work. The running service has"
+    yield "the same as a page (`/docs`) and for programs (`/openapi.json`)."
     yield ""
     for path, methods in document["paths"].items():
         for method, route in methods.items():
@@ -387,12 +388,13 @@ def http_page() -> Iterator[str]:
             yield _fields(document, "answer", _content(route["responses"]["200"]), told="")
     yield "## Refusals"
     yield ""
-    yield "`application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, and where there is one `hint` and"
-    yield "`errors` (a JSON `pointer` and a `detail` each)."
+    yield "`application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, and where there is one `hint`"
+    yield "and `errors` (a JSON `pointer` and a `detail` each)."
     yield ""
     yield _table(("status", "title", "from"), [(s, title, f"`{kind.__name__}`") for kind, (s, title) in STATUS.items()])
-    yield "Besides these: 400 (not JSON), 404 and 405 (no such route), 413 (over 1 MiB), 415 (not declared as JSON), 421"
-    yield "(asked for by another host name), 422 (a field is missing, unknown or impossible; or no event was taken)."
+    yield "Besides these: 400 (not JSON), 404 and 405 (no such route), 413 (over 1 MiB), 415 (not declared as JSON),"
+    yield "421 (asked for by another host name), 422 (a field is missing, unknown or impossible; or no event was"
+    yield "taken)."
 
 
 def openapi() -> dict[str, Any]:

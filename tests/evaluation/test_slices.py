@@ -46,7 +46,7 @@ def test_profiles_become_slices_and_strangers_are_left_out() -> None:
     cut, _, slicings = all_of(profiles)
     groups = {one.name: one.users for one in slicings["group"].slices}
     assert set(groups) == {"x", "y"} and sum(groups.values()) == len(cut.users) - 1
-    assert [one.name for one in slicings["age"].slices][0] == "0 or more"
+    assert next(one.name for one in slicings["age"].slices) == "0 or more"
     assert len(slicings["age"].slices) == 4
 
 
@@ -54,7 +54,7 @@ def test_activity_counts_the_thirty_days_before() -> None:
     day = 86_400
     rows = [("old", f"i{n}", n * day) for n in range(5)] + [("old", "i1", 100 * day)]
     rows += [("new", f"i{n}", (90 + n) * day) for n in range(5)] + [("new", "i1", 100 * day + 5)]
-    data = split_by_time(events_of(rows), test=0.1, validation=0.0)
+    data = split_by_time(events_of(rows), test="1d", validation=0.0)
     run = train(data.train, Recipe("popularity", model={"opponent": "popularity"}))
     cut = requests_of(data)
     judged = judge(run.with_events(data.events), cut, (2,), background_of(run.items, data))
@@ -62,24 +62,27 @@ def test_activity_counts_the_thirty_days_before() -> None:
     assert [(one.name, one.users) for one in slicings["activity"].slices] == [("none", 1), ("5 to 19", 1)]
 
 
-def test_the_gap_is_told_for_slices_with_enough_users_only() -> None:
-    _, _, slicings = all_of()
-    assert slicings["history length"].gap is None or slicings["history length"].gap[2].mean is not None
-    users = sorted(split().events.frame["user_id"].unique())
-    few = pl.DataFrame({"user_id": users, "group": ["many"] * (len(users) - 5) + ["few"] * 5})
-    assert all_of(few)[2]["group"].gap is None
-
-
-def test_the_largest_gap_of_all_is_named() -> None:
-    users = sorted(split().events.frame["user_id"].unique())
+def with_luck(lucky: int) -> Slicing:
+    """The first users always hit, the others never; `luck` says who is who."""
     cut, judged, _ = all_of()
-    good = {user for user in range(len(cut.users)) if judged.values["ndcg@10"][cut.user_B == user].mean() > 0.9}
-    names = ["good" if cut.users.to_list().index(user) in good else "bad" for user in users]
-    _, _, slicings = all_of(pl.DataFrame({"user_id": users, "luck": names}))
-    if min(one.users for one in slicings["luck"].slices) < 30:
-        assert slicings["luck"].gap is None
-    found = largest_gap(list(slicings.values()))
-    assert found is None or found.gap is not None
+    judged.values["ndcg@10"] = (cut.user_B < lucky).astype(float)
+    names = ["lucky" if user < lucky else "unlucky" for user in range(len(cut.users))]
+    profiles = pl.DataFrame({"user_id": cut.users, "luck": names})
+    slicings = slicings_of(split(), cut, judged, "ndcg@10", Resamples(len(cut.users), 100), profiles)
+    found = largest_gap(slicings)
+    assert found is None or found.by == "luck" or lucky != 30
+    return next(one for one in slicings if one.by == "luck")
+
+
+def test_the_largest_gap_is_named_with_its_interval() -> None:
+    gap = with_luck(30).gap
+    assert gap is not None
+    assert gap[:2] == ("lucky", "unlucky")
+    assert (gap[2].mean, gap[2].low, gap[2].high) == (1.0, 1.0, 1.0)
+
+
+def test_slices_of_few_users_have_no_gap() -> None:
+    assert with_luck(29).gap is None
     assert largest_gap([]) is None
 
 

@@ -42,6 +42,7 @@ def report_page(
         examples: From `examples_of`.
         commands: What reproduces the page, one command each; the usual three where not given.
     """
+    evaluation = {**evaluation, "run": card.get("run", evaluation["run"])}  # the recipe's name, not a folder's
     split = evaluation["split"]
     page = Page(
         f"{evaluation['run']}: what it is worth",
@@ -132,12 +133,12 @@ def _slices(page: Page, evaluation: Document) -> None:
     figure, height = figures.slices(slices[widest])
     page.plot(figure, f"{slices[widest]['metric']} by {widest} (users). {slices[widest]['about']}", height)
     rows = [
-        [by if place == 0 else "", row["name"], row["users"], row["n"], interval(row)]
+        [by if place == 0 else "", row["name"], interval(row), row["users"], row["n"]]
         for by, one in slices.items()
         for place, row in enumerate(one["slices"])
     ]
     metric = slices[widest]["metric"]
-    page.table(["by", "slice", "users", "requests", f"{metric} (95%)"], rows, "All slices")
+    page.table(["by", "slice", f"{metric} (95%)", "users", "requests"], rows, "All slices")
 
 
 def _cold(page: Page, evaluation: Document) -> None:
@@ -212,7 +213,8 @@ def _data(page: Page, card: Document, description: Document | None) -> None:
     if report:
         page.text(f"{report['rows_read']:,} rows read from {report['source']}, {report['rows_kept']:,} kept.")
         rows = [
-            [step["kind"].replace("_", " "), step["name"], step["rows"], step["message"]] for step in report["steps"]
+            [step["kind"].replace("_", " "), step["name"], step["rows"] or "", step["message"]]
+            for step in report["steps"]
         ]
         page.table(["what", "step", "rows", "in words"], rows, "Everything that was understood, changed or dropped")
 
@@ -221,7 +223,8 @@ def _audit(page: Page, evaluation: Document) -> None:
     page.heading("Can these numbers be trusted?")
     page.bullets(
         [
-            "Nothing that was learned, counted or chosen comes from the test part.",
+            "Everybody answers with weights, counts and windows frozen at the boundary; only recent_popularity_live "
+            "goes on counting up to each request.",
             "Every item was ranked, not a sample; equal scores are ordered by item, not by luck.",
             "Every user counts alike; intervals come from "
             f"{evaluation['bootstrap']:,} resamples of the users (seed {evaluation['seed']}).",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 __all__ = ["as_text", "audit_text", "columns_of", "gap_text", "standing"]
@@ -84,7 +85,7 @@ def _opponents(document: Document) -> Iterator[str]:
     names = columns_of(document["metrics"])
     head = "".join(f"{name + ' [95%]':>{CELL}}" for name in names)
     yield f"{'':<{NAME}}{head}{'it is':>9}".rstrip()
-    yield _row(document["run"], document["metrics"], names, "")
+    yield _row(PurePath(document["run"]).name, document["metrics"], names, "")
     known = {name: one for name, one in document["opponents"].items() if one is not None}
     for name in sorted(known, key=lambda one: -(known[one][names[0]]["mean"] or 0.0)):
         yield _row(name, known[name], names, standing(document["against"][name][names[0]]))

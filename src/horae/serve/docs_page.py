@@ -14,10 +14,12 @@ __all__ = ["docs_page"]
 
 STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-h2 { font-size: 1.05rem; margin-top: 2.5rem } code, pre { font: 14px/1.45 ui-monospace, monospace }
-pre { background: #f4f4f2; padding: .8rem; overflow-x: auto; border-radius: 4px }
-table { border-collapse: collapse; width: 100% } td, th { text-align: left; vertical-align: top; padding: .25rem .8rem
-.25rem 0; border-bottom: 1px solid #e4e4e0; overflow-wrap: anywhere } .method { color: #2a6b4f; font-weight: 600 }
+h2 { font-size: 1.05rem; margin-top: 2.5rem } .method { color: #2a6b4f; font-weight: 600 }
+code, pre { font: 14px/1.45 ui-monospace, monospace; overflow-wrap: anywhere }
+pre { background: #f4f4f2; padding: .8rem; border-radius: 4px; white-space: pre-wrap }
+table { border-collapse: collapse; width: 100%; table-layout: fixed; margin: 1rem 0 }
+td, th { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid #e4e4e0 }
+th { width: 36% } th + th { width: 24% } th + th + th { width: 40% }
 """
 
 
@@ -75,17 +77,16 @@ def _resolved(openapi: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[
 
 def _fields(caption: str, openapi: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(kind)}</td><td>{escape(about)}</td></tr>"
-        for name, kind, about in _rows(openapi, schema, "")
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(kind)}</td>"
+        f"<td>{'Required. ' if needed and caption == 'Request' else ''}{escape(about)}</td></tr>"
+        for name, kind, needed, about in _rows(openapi, schema, "")
     )
     return f"<table><thead><tr><th>{caption}</th><th>Type</th><th></th></tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _rows(openapi: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
+def _rows(openapi: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, bool, str]]:
     for name, field in schema.get("properties", {}).items():
-        needed = "required" if name in schema.get("required", ()) else ""
-        about = field.get("description", "") or needed
-        yield prefix + name, _kind(openapi, field), about
+        yield prefix + name, _kind(openapi, field), name in schema.get("required", ()), field.get("description", "")
         is_list = any(part.get("type") == "array" for part in (field, *field.get("anyOf", ())))
         for inner in (_resolved(openapi, one) for one in _inside(field)):
             yield from _rows(openapi, inner, f"{prefix}{name}{'[].' if is_list else '.'}")

@@ -25,8 +25,8 @@ class IdTable(nn.Module):
         capacity: Items that fit without a new tensor; at least `num_items`. None: just `num_items`.
 
     Source: Kang & McAuley 2018 (arXiv:1808.09781), section III-A and III-D (one shared table).
-    Differs: drawn from a normal distribution of width `1 / sqrt(dim)`, so that inputs scaled by `sqrt(dim)` have unit
-        variance.
+    Differs: drawn from N(0, 0.02^2), so that items start almost alike. A wider start (inputs of unit variance) lost a
+        quarter of the NDCG@10 on ml-100k, leave-one-out, with one seed.
     """
 
     def __init__(self, num_items: int, dim: int, capacity: int | None = None) -> None:
@@ -81,4 +81,4 @@ class IdTable(nn.Module):
 
 def init_id_rows(weight: Tensor) -> None:
     """Draw rows as a new table has them."""
-    nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+    nn.init.normal_(weight, std=0.02)
