@@ -8,18 +8,18 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
-from tests.logs import chain_log
 from typer.testing import CliRunner
 
 import horae
 from horae.cli import app as command_line
 from horae.data.store import EventStore
 from horae.evaluation.cut import requests_of
-from horae.evaluation.judge import judge
 from horae.evaluation.judge import background_of as background
+from horae.evaluation.judge import judge
 from horae.serve.app import create_app
 from horae.training.progress import Quiet
 from horae.training.train import Options
+from tests.logs import chain_log
 
 K = 7
 SMALL = ["model.dim=16", "model.max_len=8", "model.num_layers=1", "train.epochs=3", "train.batch_tokens=256"]

@@ -5,11 +5,11 @@ import json
 import pytest
 from tests.data.raw_logs import BASE, DAY, raw
 
+from horae.data.checking.pages import describe_page
+from horae.data.checking.summary import duration
 from horae.data.checks import Description, describe
 from horae.data.clean import clean
-from horae.data.pages import describe_page
 from horae.data.settings import DataSettings
-from horae.data.summary import duration
 from horae.schema import Events
 
 KEYS = [
@@ -143,8 +143,8 @@ def test_bars_show_the_rhythm():
 
 
 def test_warnings_that_do_not_fit_are_counted():
-    from horae.data.findings import Finding
-    from horae.data.summary import summary
+    from horae.data.checking.findings import Finding
+    from horae.data.checking.summary import summary
 
     told = describe(log())
     many = [Finding(f"w{i}", "word " * 30, "hint " * 20) for i in range(20)]
@@ -179,8 +179,8 @@ def test_the_page_of_a_log_without_items_has_no_popularity():
 
 
 def test_the_page_of_a_long_log_is_thinned():
-    from horae.data.measures import Numbers
-    from horae.data.pages import MAX_POINTS, _per_day
+    from horae.data.checking.measures import Numbers
+    from horae.data.checking.pages import MAX_POINTS, _per_day
 
     events = clean(raw(user_id=[1] * 2000, item_id=range(2000), timestamp=[BASE + i * DAY for i in range(2000)]))
     trace = _per_day(Numbers.of(events))["data"][0]

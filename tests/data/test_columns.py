@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from horae.data.columns import parse_mapping, understand
-from horae.data.raw import Part, RawTable
+from horae.data.reading.raw import Part, RawTable
 from horae.data.sources import read_table
 from horae.errors import DataError
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from horae.data.reading.sql import without_password
 from horae.data.sources import read_table
-from horae.data.sql import without_password
 from horae.errors import DataError, MissingExtraError, StoreError
 
 HEADER = "user_id,item_id,timestamp\n"

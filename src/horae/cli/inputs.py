@@ -201,8 +201,8 @@ def read_ids(source: str, key: str) -> pl.Series:
     """
     import polars as pl
 
-    from horae.data.names import rank
     from horae.data.sources import read_table
+    from horae.data.understanding.names import rank
     from horae.errors import DataError
 
     text = _as_lines(source)
@@ -230,7 +230,7 @@ def _as_lines(source: str) -> list[str] | None:
 
 
 def _key_column(names: Sequence[str], key: str, source: str) -> str:
-    from horae.data.names import rank
+    from horae.data.understanding.names import rank
     from horae.errors import DataError
 
     ranked = sorted((level, name) for name in names if (level := rank(key, name)) is not None)

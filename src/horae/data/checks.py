@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from horae.data import measures
-from horae.data.findings import Finding, Signs, findings
-from horae.data.measures import Numbers, repeat_share, ties_share
+from horae.data.checking import measures
+from horae.data.checking.findings import Finding, Signs, findings
+from horae.data.checking.measures import Numbers, repeat_share, ties_share
+from horae.data.checking.summary import summary
+from horae.data.cleaning.thin import busiest_days
 from horae.data.settings import DataSettings
-from horae.data.summary import summary
-from horae.data.thin import busiest_days
 from horae.schema import BEHAVIOR, DataReport, Events
 
 __all__ = ["Description", "Finding", "describe", "repeat_share", "ties_share"]

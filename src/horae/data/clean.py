@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from horae.data import faults, thin
-from horae.data.faults import ORDER_COLUMN, SOURCE_ROW, Done
-from horae.data.places import mark_targets, name_behaviors, number_events, renumber_behaviors, sort_lines
-from horae.data.raw import read_share
+from horae.data.cleaning import faults, thin
+from horae.data.cleaning.faults import ORDER_COLUMN, SOURCE_ROW, Done
+from horae.data.cleaning.places import mark_targets, name_behaviors, number_events, renumber_behaviors, sort_lines
+from horae.data.reading.raw import read_share
 from horae.data.settings import DataSettings
 from horae.errors import DataError, RecipeError
 from horae.schema import (

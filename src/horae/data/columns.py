@@ -16,10 +16,10 @@ from datetime import datetime
 
 import polars as pl
 
-from horae.data.raw import RawTable, read_share
-from horae.data.roles import ROW_NUMBER, Roles, choose_roles, parse_mapping
-from horae.data.times import Times, check_zone, read_times
-from horae.data.values import as_ids, as_position, as_values, too_long
+from horae.data.reading.raw import RawTable, read_share
+from horae.data.understanding.roles import ROW_NUMBER, Roles, choose_roles, parse_mapping
+from horae.data.understanding.times import Times, check_zone, read_times
+from horae.data.understanding.values import as_ids, as_position, as_values, too_long
 from horae.schema import BEHAVIOR, ITEM, TIMESTAMP, USER, VALUE, Step
 
 __all__ = ["parse_mapping", "understand"]

@@ -18,11 +18,11 @@ from typing import Any
 
 import polars as pl
 
-from horae.data.jsonlines import looks_like_json, read_json_lines
-from horae.data.raw import Part, RawTable
-from horae.data.sniff import decode, decompress
-from horae.data.sql import is_sql_url, read_sql, without_password
-from horae.data.text import Options, Text, read_text
+from horae.data.reading.jsonlines import looks_like_json, read_json_lines
+from horae.data.reading.raw import Part, RawTable
+from horae.data.reading.sniff import decode, decompress
+from horae.data.reading.sql import is_sql_url, read_sql, without_password
+from horae.data.reading.text import Options, Text, read_text
 from horae.errors import DataError, StoreError
 from horae.schema import Step
 

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from horae.data.cut import Boundary, as_text, boundary_before, known_times, parts_by_time
-from horae.data.order import Array, Mask, changes, first_of_user, stable_order
-from horae.data.places import mark_targets
+from horae.data.boundaries import Boundary, as_text, boundary_before, known_times, parts_by_time
+from horae.data.cleaning.order import Array, Mask, changes, first_of_user, stable_order
+from horae.data.cleaning.places import mark_targets
 from horae.errors import DataError
 from horae.schema import BEHAVIOR, EVENT_ORDER, ITEM, TARGET, TIMESTAMP, USER, Events
 

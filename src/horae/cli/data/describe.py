@@ -36,9 +36,9 @@ def describe(
     json_: o.Json = False,
 ) -> None:
     """Show what a log holds and what to watch out for."""
+    from horae.data.checking.pages import describe_page
     from horae.data.checks import describe as describe_events
     from horae.data.clean import DataSettings
-    from horae.data.pages import describe_page
     from horae.recipe import Recipe
 
     table = Recipe("describe").with_overrides(set_ or ()).data

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tests.data.raw_logs import BASE, DAY, raw
 
-from horae.data import measures
+from horae.data.checking import measures
+from horae.data.checking.measures import Numbers
 from horae.data.clean import clean
-from horae.data.measures import Numbers
 from horae.schema import Events
 
 

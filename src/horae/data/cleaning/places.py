@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from horae.data.faults import ORDER_COLUMN, SOURCE_ROW, Done
-from horae.data.order import Array, first_of_user, id_codes, micros, stable_order, unit_of
+from horae.data.cleaning.faults import ORDER_COLUMN, SOURCE_ROW, Done
+from horae.data.cleaning.order import Array, first_of_user, id_codes, micros, stable_order, unit_of
 from horae.errors import DataError
 from horae.schema import BEHAVIOR, EVENT_ORDER, ITEM, TARGET, TIMESTAMP, USER, Step
 

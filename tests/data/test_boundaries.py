@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.data.raw_logs import BASE, DAY, raw
 
+from horae.data.boundaries import as_text, boundary_before, known_times, parts_by_time, share_boundary
 from horae.data.clean import clean
-from horae.data.cut import as_text, boundary_before, known_times, parts_by_time, share_boundary
 from horae.errors import DataError, RecipeError
 
 

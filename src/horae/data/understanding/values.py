@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from horae.data.raw import RawTable
+from horae.data.reading.raw import RawTable
 from horae.errors import DataError
 from horae.schema import Step
 

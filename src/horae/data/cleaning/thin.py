@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from horae.data.faults import MAX_EXAMPLES, Done, short, without
-from horae.data.order import Array, changes, first_of_user, id_codes, micros, run_lengths
+from horae.data.cleaning.faults import MAX_EXAMPLES, Done, short, without
+from horae.data.cleaning.order import Array, changes, first_of_user, id_codes, micros, run_lengths
 from horae.data.settings import DataSettings
 from horae.schema import BEHAVIOR, ITEM, TIMESTAMP, USER, Step
 

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from horae.data.cut import share_boundary
-from horae.data.order import Array, Mask, first_of_user, id_codes, micros, run_lengths, unit_of
+from horae.data.boundaries import share_boundary
+from horae.data.cleaning.order import Array, Mask, first_of_user, id_codes, micros, run_lengths, unit_of
 from horae.schema import ITEM, TARGET, TIMESTAMP, USER, Events
 
 __all__ = [

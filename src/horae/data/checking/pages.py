@@ -14,10 +14,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from horae.data import measures
+from horae.data.checking import measures
+from horae.data.checking.measures import DAY, Numbers
+from horae.data.checking.summary import DAYS, duration
 from horae.data.checks import Description
-from horae.data.measures import DAY, Numbers
-from horae.data.summary import DAYS, duration
 from horae.page import COLORS, Page
 from horae.schema import DataReport, Events
 

@@ -5,8 +5,8 @@ import pytest
 from tests.data.raw_logs import BASE, DAY, raw, steps_of
 
 from horae.data.clean import clean
+from horae.data.cleaning.thin import busiest_days
 from horae.data.settings import DataSettings
-from horae.data.thin import busiest_days
 from horae.errors import DataError
 
 

@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from horae.data.ragged import Sieve, count_outside, sieve
-from horae.data.raw import Part, read_share
-from horae.data.sniff import SAMPLE_BYTES, WHITESPACE, Dialect, decode, sniff
+from horae.data.reading.ragged import Sieve, count_outside, sieve
+from horae.data.reading.raw import Part, read_share
+from horae.data.reading.sniff import SAMPLE_BYTES, WHITESPACE, Dialect, decode, sniff
 from horae.errors import DataError
 from horae.schema import Step
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
-from horae.data.jsonlines import flatten
+from horae.data.reading.jsonlines import flatten
 from horae.errors import DataError, MissingExtraError, StoreError
 
 __all__ = ["SCHEMES", "is_sql_url", "read_sql", "without_password"]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from horae.data.order import Array, micros
+from horae.data.cleaning.order import Array, micros
 from horae.data.settings import parse_time
 from horae.errors import DataError
 from horae.schema import TIMESTAMP, USER, Events

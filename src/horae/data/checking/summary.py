@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from horae.data.findings import Finding
+from horae.data.checking.findings import Finding
 
 if TYPE_CHECKING:
     from horae.data.checks import Description

@@ -5,7 +5,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from horae.data.order import changes, first_of_user, id_codes, micros, run_lengths, stable_order, unit_of
+from horae.data.cleaning.order import changes, first_of_user, id_codes, micros, run_lengths, stable_order, unit_of
 
 LARGE = st.integers(-(2**61), 2**61)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from horae.data.times import check_zone, read_times, resolution
+from horae.data.understanding.times import check_zone, read_times, resolution
 from horae.errors import DataError
 
 MOMENT = datetime(2014, 4, 7, 8, 51, 9, tzinfo=UTC)

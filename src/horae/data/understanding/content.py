@@ -12,8 +12,8 @@ from typing import Literal
 
 import polars as pl
 
-from horae.data.names import NEVER_IDS
-from horae.data.times import read_times
+from horae.data.understanding.names import NEVER_IDS
+from horae.data.understanding.times import read_times
 
 __all__ = ["Traits", "by_position", "id_candidates", "is_behavior", "is_time", "numeric_share", "sample_of", "traits"]
 

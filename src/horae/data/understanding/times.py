@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from horae.data.timetext import is_missing, read_text_times
+from horae.data.understanding.timetext import is_missing, read_text_times
 from horae.errors import DataError
 from horae.schema import TIME_TYPE
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from horae.data.order import changes, micros, unit_of
+from horae.data.cleaning.order import changes, micros, unit_of
 from horae.data.settings import DataSettings
 from horae.schema import BEHAVIOR, ITEM, TIMESTAMP, USER, VALUE, Step
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from horae.data.names import is_known
+from horae.data.understanding.names import is_known
 from horae.errors import DataError
 
 __all__ = ["WHITESPACE", "Dialect", "decode", "decompress", "has_header", "named_delimiter", "sniff", "split_records"]

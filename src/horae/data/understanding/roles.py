@@ -13,9 +13,17 @@ from typing import Literal
 
 import polars as pl
 
-from horae.data.content import by_position, id_candidates, is_behavior, is_time, numeric_share, sample_of, traits
-from horae.data.names import ROLES, rank
-from horae.data.times import RESOLUTIONS, read_times, resolution
+from horae.data.understanding.content import (
+    by_position,
+    id_candidates,
+    is_behavior,
+    is_time,
+    numeric_share,
+    sample_of,
+    traits,
+)
+from horae.data.understanding.names import ROLES, rank
+from horae.data.understanding.times import RESOLUTIONS, read_times, resolution
 from horae.errors import DataError
 from horae.schema import EVENT_ORDER
 

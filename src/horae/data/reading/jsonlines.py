@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from horae.data.raw import Part, read_share
+from horae.data.reading.raw import Part, read_share
 from horae.errors import DataError
 from horae.schema import Step
 

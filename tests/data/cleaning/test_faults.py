@@ -7,7 +7,7 @@ import pytest
 from tests.data.raw_logs import BASE, DAY, raw, steps_of
 
 from horae.data.clean import clean
-from horae.data.faults import short
+from horae.data.cleaning.faults import short
 from horae.data.settings import DataSettings
 from horae.errors import DataError
 

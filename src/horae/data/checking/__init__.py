@@ -1,0 +1,1 @@
+"""What `horae.data.checks` measures, finds and shows."""

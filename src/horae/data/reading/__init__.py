@@ -1,0 +1,1 @@
+"""The kinds of raw log that `horae.data.sources` reads, one file each."""
