@@ -11,7 +11,7 @@ from horae.recipe import load_recipe
 
 
 def main() -> None:
-    shop = horae.simulate(ShopSettings(users=150, items=60, events=5_000, days=60), seed=1)
+    shop = horae.simulate(ShopSettings(users=100, items=50, events=3_000, days=60), seed=1)
     with tempfile.TemporaryDirectory() as folder:
         events = horae.read_events(write_shop(shop, folder)["events"])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import horae
 
-SONGS = [f"song {number:02}" for number in range(12)]
+SONGS = [f"song {number:02}" for number in range(20)]
 
 
 def csv_text() -> str:
@@ -31,7 +31,7 @@ def main() -> None:
         print(f"  {step.name}: {step.message}")
 
     split = horae.split_by_time(events)
-    recommender = horae.train(split, "gru", overrides=["train.epochs=30", "model.dim=16"])
+    recommender = horae.train(split, "gru", overrides=["train.learning_rate=0.01", "model.dim=16"])
     print(recommender.recommend(users=["p0", "p1"], k=3).frame)
 
     evaluation = horae.evaluate(recommender, split)

@@ -117,8 +117,9 @@ class Events:
     Attributes:
         frame: Sorted by `user_id`, then place. Columns: `user_id` and, unless the log has no items, `item_id` (the
             caller's dtype, never null); `behavior` Enum (one constant `event` where the log names none); `timestamp`
-            Datetime("us", "UTC"), null where unknown; `value` Float64, null where unknown; `event_order` Int64, unique within a line;
-            `target` Boolean: may this event be what a recommendation is judged by. Further columns are context.
+            Datetime("us", "UTC"), null where unknown; `value` Float64, null where unknown; `event_order` Int64, unique
+            within a user's line; `target` Boolean: may this event be what a recommendation is judged by. Further
+            columns are context.
         report: What was done to get here.
     """
 

@@ -26,7 +26,7 @@ def test_missing_values_are_left_out_of_a_mean() -> None:
 
 
 def test_every_resample_draws_as_many_users_as_there_are() -> None:
-    rows = np.concatenate(list(Resamples(7, 50, seed=1).counts()))
+    rows = Resamples(7, 50, seed=1).counts_RG
     assert rows.shape == (50, 7)
     assert (rows.sum(axis=1) == 7).all()
 
@@ -38,12 +38,17 @@ def test_the_blocks_of_resamples_do_not_change_the_numbers(monkeypatch: pytest.M
     assert np.allclose(whole, Resamples(20, 30, seed=3).means(values))
 
 
-def test_draws_that_are_not_kept_are_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = RNG.random((20, 2))
-    kept = Resamples(20, 30)
-    assert np.array_equal(kept.means(values), kept.means(values))
-    monkeypatch.setattr("horae.evaluation.intervals.CELLS_KEPT", 0)
-    assert np.array_equal(kept.means(values), Resamples(20, 30).means(values))
+def test_groups_of_users_give_the_intervals_that_users_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = RNG.exponential(size=(4000, 2))
+    values[RNG.random(4000) < 0.5, 1] = np.nan
+    single = intervals(values, samples=2000)
+    monkeypatch.setattr("horae.evaluation.intervals.GROUPS", 500)
+    grouped = Resamples(4000, 2000)
+    assert grouped.counts_RG.shape == (2000, 500)
+    assert np.bincount(grouped.group_U).tolist() == [8] * 500
+    for one, many in zip(single, grouped.intervals(values), strict=True):
+        assert many.mean == one.mean
+        assert many.low == pytest.approx(one.low, abs=0.006) and many.high == pytest.approx(one.high, abs=0.006)
 
 
 def test_same_seed_same_interval() -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from horae.errors import DataError
 from horae.sequences.vocabulary import Vocabulary
 
 
@@ -32,3 +33,12 @@ def test_append_never_moves_an_index():
     vocabulary.append(["a", "m", "z", "a"])
     assert vocabulary.indices(["m", "n", "a", "z"]).tolist() == [1, 2, 3, 4]
     assert vocabulary.ids(np.array([3, 4])).to_list() == ["a", "z"]
+
+
+def test_an_id_of_another_kind_is_refused_and_changes_nothing():
+    numbers = Vocabulary.of(pl.Series([3, 5]))
+    with pytest.raises(DataError, match="alice"):
+        numbers.append([7, "alice"])
+    numbers.append([9, "11"])
+    assert (len(numbers), numbers.indices([9, 11]).tolist()) == (4, [3, 4])
+    assert numbers.all.to_list() == [3, 5, 9, 11]

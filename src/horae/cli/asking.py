@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ __all__ = ["blocks_of", "history_of", "items_of", "moment_of", "users_of"]
 
 ROWS_IN_BLOCK = 1_000_000
 ENOUGH_FOR_NEAR = 50_000
+EVENT_KEYS = {"item_id", "behavior", "timestamp", "value"}
 
 
 def users_of(
@@ -65,9 +66,12 @@ def history_of(text: str) -> list[HistoryEvent]:
     hint = 'Write ["i7", "i9"], or [{"item_id": "i7", "behavior": "view", "timestamp": "2024-05-31T18:00:00Z"}].'
     try:
         entries = json.loads(text)
-        return [_event(entry) for entry in entries]
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"--history is not a list of items or events: {error}.", hint=hint) from error
+    except ValueError as error:
+        raise DataError(f"--history is not a JSON list: {error}.", hint=hint) from error
+    events = [_event(entry) for entry in entries]
+    if None in events:
+        raise DataError(f"--history holds {entries[events.index(None)]!r}; expected items or events.", hint=hint)
+    return [event for event in events if event is not None]
 
 
 def items_of(text: str | None) -> tuple[str | int, ...]:
@@ -120,16 +124,14 @@ def _near(user: str, known: pl.Series) -> str:
     return near + "For somebody new: --history I1,I2, or --fallback for what is popular."
 
 
-def _event(entry: str | int | Mapping[str, Any]) -> HistoryEvent:
+def _event(entry: Any) -> HistoryEvent | None:
+    """An event as JSON; None where it is not one."""
     from horae.schema import HistoryEvent
 
-    if isinstance(entry, str | int):
+    if isinstance(entry, str | int) and not isinstance(entry, bool):
         return HistoryEvent(entry)
-    strange = set(entry) - {"item_id", "behavior", "timestamp", "value"}
-    if strange:
-        raise DataError(
-            f"--history has an event with {sorted(strange)[0]!r}.", hint="Known: item_id, behavior, timestamp, value."
-        )
+    if not isinstance(entry, dict) or "item_id" not in entry or not entry.keys() <= EVENT_KEYS:
+        return None
     when = entry.get("timestamp")
-    moment = moment_of(str(when)) if when is not None else None
+    moment = None if when is None else moment_of(str(when))
     return HistoryEvent(entry["item_id"], entry.get("behavior"), moment, entry.get("value"))

@@ -42,6 +42,7 @@ def compare(
     from horae.training.progress import progress_for
     from horae.training.train import Options, check
 
+    cutting.check()
     names = [name.strip() for name in recipes.split(",") if name.strip()]
     if folds is not None and cutting.asked:
         raise typer.BadParameter("it cannot go with the options of one split.", param_hint="--folds")

@@ -88,6 +88,7 @@ def evaluate(
     """
     from horae.recommend.run import load
 
+    cutting.check()
     options = judging.options()
     recommender = load(run, device=device)
     if events is None and recommender.card.get("refit"):

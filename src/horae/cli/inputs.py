@@ -141,30 +141,13 @@ class Cutting:
         """Was any of these options given?"""
         return any(value is not None for value in (self.split, self.test, self.validation, self.ties))
 
-    def cut(self, events: Events, seed: int = 0, *, quiet: bool = False) -> Split:
-        """Split a log, and say how.
+    def check(self) -> None:
+        """Refuse before the log is read.
 
         Raises:
             typer.BadParameter: No such kind, or an option that has no effect beside it.
         """
-        from horae.data.split import split_by_column, split_by_time, split_leave_one_out
-
-        kind = self.split or ("time" if events.times != "none" else "leave-one-out")
-        if self.split is None and kind != "time":
-            say("note: this log has no times, so it is split leave-one-out, by its order.")
-        name, _, column = kind.partition("=")
-        self._refuse_idle(name)
-        if name == "time":
-            split = split_by_time(events, _boundary(self.test), _boundary(self.validation))
-        elif name == "leave-one-out":
-            split = split_leave_one_out(events, "shuffled" if self.ties == "shuffled" else "log", seed)
-        else:
-            split = split_by_column(events, column or "split")
-        if not quiet:
-            say(str(split))
-        return split
-
-    def _refuse_idle(self, kind: str) -> None:
+        kind = (self.split or "time").partition("=")[0]
         if kind not in KINDS:
             raise typer.BadParameter(f"{kind!r}: expected {', '.join(KINDS)} or column=NAME.", param_hint="--split")
         if self.ties not in (None, "log", "shuffled"):
@@ -174,6 +157,24 @@ class Cutting:
         for option, value in idle.items():
             if value is not None:
                 raise typer.BadParameter(f"it has no effect with a split by {kind}.", param_hint=option)
+
+    def cut(self, events: Events, seed: int = 0, *, quiet: bool = False) -> Split:
+        """Split a log, and say how."""
+        from horae.data.split import split_by_column, split_by_time, split_leave_one_out
+
+        kind, _, column = (self.split or "").partition("=")
+        if not self.asked and events.times == "none":
+            say("note: this log has no times, so it is split leave-one-out, by its order.")
+            kind = "leave-one-out"
+        if kind in ("", "time"):
+            split = split_by_time(events, _boundary(self.test), _boundary(self.validation))
+        elif kind == "leave-one-out":
+            split = split_leave_one_out(events, "shuffled" if self.ties == "shuffled" else "log", seed)
+        else:
+            split = split_by_column(events, column or "split")
+        if not quiet:
+            say(str(split))
+        return split
 
 
 def read_table_of(source: str, key: str) -> pl.DataFrame:

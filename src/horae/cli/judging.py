@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from horae.page import Page
     from horae.recommend.recommender import Recommender
 
-__all__ = ["commands_of", "judge", "keep", "report_of"]
+__all__ = ["commands_of", "first_report", "judge", "keep", "report_of"]
 
 
 def judge(recommender: Recommender, split: Split, opponents: str | None = None, **how: Any) -> Evaluation:
@@ -30,8 +30,8 @@ def judge(recommender: Recommender, split: Split, opponents: str | None = None, 
     from horae.evaluation.protocol import evaluate
     from horae.models.opponents import OPPONENTS
 
-    say("Judging it beside its opponents ..." if opponents != "none" else "Judging it ...")
     if opponents is None:
+        say("Judging it beside its opponents ...")
         return evaluate(recommender, split, **how)
     known = [*OPPONENTS, LIVE]
     names = [name.strip() for name in opponents.split(",")] if opponents != "none" else []
@@ -40,6 +40,7 @@ def judge(recommender: Recommender, split: Split, opponents: str | None = None, 
             raise typer.BadParameter(
                 f"{name!r}: expected none, or some of {', '.join(known)}.", param_hint="--opponents"
             )
+    say(f"Judging it beside {', '.join(names)} ..." if names else "Judging it ...")
     own = recommender if recommender.events is split.events else recommender.with_events(split.events)
     return evaluate(recommender, split, opponents=opponents_of(own, split, names), **how)
 
@@ -70,6 +71,22 @@ def report_of(run: Path, recommender: Recommender, split: Split, document: dict[
         examples=examples_of(recommender, split, seed=card["seed"]),
         commands=commands_of(run, recommender),
     )
+
+
+def first_report(run: Path, recommender: Recommender, split: Split) -> Page:
+    """The page of a run that was trained and is not judged yet: how the training went, and its log."""
+    from horae.data.checking.pages import describe_page
+    from horae.data.checks import describe
+    from horae.evaluation.figures import training
+
+    page = describe_page(split.events, describe(split.events))
+    page.heading("Training")
+    page.text(f"{run} is trained and not judged yet; `horae evaluate {run}` puts its report in the place of this page.")
+    if recommender.log:
+        page.plot(*training(recommender.log))
+    page.table(["cost", "value"], [(name, str(value)) for name, value in recommender.card["training"].items()])
+    page.bullets(commands_of(run, recommender))
+    return page
 
 
 def commands_of(run: Path, recommender: Recommender) -> list[str]:

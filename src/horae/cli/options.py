@@ -13,7 +13,7 @@ SOURCES = "a file (CSV, JSON lines, Parquet; packed too), folder, glob, database
 
 Log = Annotated[str, typer.Argument(metavar="EVENTS", help=f"The log: {SOURCES}", show_default=False)]
 OptionalLog = Annotated[
-    str | None, typer.Argument(metavar="[EVENTS]", help=f"Another log: {SOURCES}", show_default=False)
+    str | None, typer.Argument(metavar="EVENTS", help=f"Another log: {SOURCES}", show_default=False)
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `horae train` wrote.", show_default=False)]
 Json = Annotated[

@@ -72,7 +72,7 @@ class Asking:
         """Exactly one way of asking."""
         ways = (bool(self.user), self.users is not None, self.all_users, self.history is not None)
         if sum(ways) != 1:
-            raise typer.BadParameter("give one of --user, --users, --all-users and --history.", param_hint="who asks")
+            raise typer.BadParameter("give one of --user, --users, --all-users and --history.")
         if self.fallback and not self.user:
             raise typer.BadParameter("it has an effect on --user only.", param_hint="--fallback")
 

@@ -14,7 +14,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.inputs import Cutting, Reading, read_table_of
-from horae.cli.judging import commands_of, judge, keep
+from horae.cli.judging import commands_of, first_report, judge, keep, report_of
 from horae.cli.output import if_stopped, say, show, show_json
 from horae.cli.place import Place
 from horae.cli.verb import verb
@@ -80,6 +80,7 @@ def train(
     from horae.recipe import load_recipe
     from horae.training.train import check
 
+    cutting.check()
     place = Place(out, how.resume, how.overwrite)
     place.prepare()
     chosen = check(load_recipe(recipe, set_ or ()))
@@ -105,6 +106,7 @@ def train(
 
 def train_run(recipe: Recipe, split: Split, place: Place, how: How, reading: Reading) -> Recommender:
     """Train, write the run, and where asked judge it and refit; at any moment the run on disk is whole."""
+    from horae.recommend.run import update
     from horae.training.progress import progress_for
     from horae.training.train import Options
     from horae.training.train import refit as refit_run
@@ -116,14 +118,16 @@ def train_run(recipe: Recipe, split: Split, place: Place, how: How, reading: Rea
         recommender = train_recommender(split, recipe, seed=how.seed, catalog=catalog, options=options)
     recommender.card |= _origin(place.run, recipe, split, reading)
     recommender.save(place.run, events=not how.no_events, overwrite=True)
+    update(place.run, {"report.html": first_report(place.run, recommender, split).html()})
     if recommender.card["training"]["interrupted"]:
         return recommender
     if how.refit:
         with if_stopped(f"Stopped by hand: {place.run} holds the trained run, not refitted."):
-            keep(place.run, recommender, split, judge(recommender, split, seed=how.seed))
+            judged = keep(place.run, recommender, split, judge(recommender, split, seed=how.seed))
             say("Training once more, on all events ...")
             recommender = refit_run(recommender, options=options)
             recommender.save(place.run, events=not how.no_events, overwrite=True)
+            update(place.run, {"report.html": report_of(place.run, recommender, split, judged).html()})
     place.clear()
     return recommender
 

@@ -7,8 +7,8 @@ not know what the values mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,7 @@ __all__ = ["Interval", "Resamples", "interval_of", "user_means"]
 
 LEVELS = (2.5, 97.5)
 CELLS_AT_ONCE = 4_000_000
-CELLS_KEPT = 100_000_000
-"""Draws that are kept in memory (200 MB); more are drawn again, from the same seed, each time."""
+GROUPS = 10_000
 
 CountArray = npt.NDArray[np.uint16]
 
@@ -69,39 +68,39 @@ def user_means(value_BM: FloatArray, user_B: IndexArray, num_users: int) -> Floa
 class Resamples:
     """Users drawn with replacement, the same draws for everything that is asked of them.
 
+    Above 10,000 users, random groups of users are drawn instead of single ones: a mean over many varies alike either
+    way, and the cost no longer grows with the number of users.
+
     Args:
-        num_users: How many there are, and how many each resample draws.
+        num_users: How many there are.
         samples: How many resamples; 0 for none (and so no intervals).
-        seed: Of the draws.
+        seed: Of the groups and the draws.
+
+    Attributes:
+        group_U: The group of each user; for 10,000 users or fewer, each is a group.
     """
 
     def __init__(self, num_users: int, samples: int = 1000, seed: int = 0) -> None:
         self.num_users = num_users
         self.samples = samples if num_users > 1 else 0
-        self.seed = seed
-        self._kept: list[CountArray] | None = None
+        self.num_groups = min(num_users, GROUPS)
+        self._rng = np.random.default_rng(seed)
+        self.group_U: IndexArray = np.arange(num_users)
+        if num_users > GROUPS:
+            self.group_U = self._rng.permutation(num_users) % GROUPS
 
-    def counts(self) -> Iterator[CountArray]:
-        """Blocks of rows that say how often each user was drawn; `samples` rows in all."""
-        if self._kept is not None:
-            yield from self._kept
-            return
-        blocks: list[CountArray] = []
-        for block in self._draw():
-            if self.samples * self.num_users <= CELLS_KEPT:
-                blocks.append(block)
-            yield block
-        self._kept = blocks or None
-
-    def _draw(self) -> Iterator[CountArray]:
-        rng = np.random.default_rng(self.seed)
-        users = self.num_users
-        rows = max(1, CELLS_AT_ONCE // max(users, 1))
+    @cached_property
+    def counts_RG(self) -> CountArray:
+        """How often each resample drew each group; every row sums to the number of groups."""
+        groups = self.num_groups
+        rows = max(1, CELLS_AT_ONCE // max(groups, 1))
+        blocks = [np.empty((0, groups), dtype=np.uint16)]
         for start in range(0, self.samples, rows):
             block = min(rows, self.samples - start)
-            drawn = rng.integers(0, users, size=(block, users))
-            flat = (drawn + np.arange(block)[:, None] * users).ravel()
-            yield np.bincount(flat, minlength=block * users).reshape(block, users).astype(np.uint16)
+            drawn = self._rng.integers(0, groups, size=(block, groups))
+            flat = (drawn + np.arange(block)[:, None] * groups).ravel()
+            blocks.append(np.bincount(flat, minlength=block * groups).reshape(block, groups).astype(np.uint16))
+        return np.concatenate(blocks)
 
     def means(self, value_US: FloatArray) -> FloatArray:
         """The mean of each column over each resample; users with NaN in a column are not in that column.
@@ -110,15 +109,22 @@ class Resamples:
             `[samples, columns]`; NaN where a resample drew no user of a column.
         """
         there = ~np.isnan(value_US)
-        value, present = np.where(there, value_US, 0.0), there.astype(np.float64)
-        everywhere = bool(there.all())
-        blocks = [np.empty((0, value_US.shape[1]))]
-        for counts in self.counts():
-            weight_RU = counts.astype(np.float64)
-            total = weight_RU @ value
-            count = np.full(total.shape, float(len(value))) if everywhere else weight_RU @ present
-            blocks.append(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
-        return np.concatenate(blocks)
+        total_GS = self._of_groups(np.where(there, value_US, 0.0))
+        count_GS = self._of_groups(there.astype(np.float64))
+        drawn = np.full((self.samples, value_US.shape[1]), np.nan)
+        rows = max(1, CELLS_AT_ONCE // max(self.num_groups, 1))
+        for start in range(0, self.samples, rows):
+            weight_RG = self.counts_RG[start : start + rows].astype(np.float64)
+            count = weight_RG @ count_GS
+            np.divide(weight_RG @ total_GS, count, out=drawn[start : start + rows], where=count > 0)
+        return drawn
+
+    def _of_groups(self, value_US: FloatArray) -> FloatArray:
+        """Sums over the users of each group."""
+        if self.num_groups == self.num_users:
+            return value_US
+        columns = [np.bincount(self.group_U, value, minlength=self.num_groups) for value in value_US.T]
+        return np.stack(columns, axis=1)
 
     def intervals(self, value_US: FloatArray) -> list[Interval]:
         """The mean of each column over users with its 95% interval. Fewer than two users give no interval."""

@@ -100,24 +100,19 @@ def _others(item: IndexArray, num_items: int, rng: np.random.Generator) -> Index
 
 def _auc(score: FloatArray, came: BoolArray, user_P: IndexArray, resamples: Resamples) -> Interval:
     """Users are resampled with all of their pairs."""
-    drawn = [
-        pointwise_auc(score, came, counts[user_P].astype(np.float64))
-        for block in resamples.counts()
-        for counts in block
-    ]
+    group_P = resamples.group_U[user_P]
+    drawn = [pointwise_auc(score, came, counts[group_P].astype(np.float64)) for counts in resamples.counts_RG]
     return interval_of(pointwise_auc(score, came), np.array(drawn))
 
 
 def _mean(value: FloatArray, user_P: IndexArray, resamples: Resamples) -> Interval:
     """Mean over pairs; users are resampled with all of their pairs."""
-    size_U = np.bincount(user_P, minlength=resamples.num_users)
-    total_U = np.bincount(user_P, weights=value, minlength=resamples.num_users)
-    blocks = [np.empty(0)]
-    for counts in resamples.counts():
-        weight = counts.astype(np.float64)
-        pairs = weight @ size_U
-        blocks.append(np.divide(weight @ total_U, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
-    return interval_of(float(value.mean()), np.concatenate(blocks))
+    group_P = resamples.group_U[user_P]
+    weight_RG = resamples.counts_RG.astype(np.float64)
+    pairs = weight_RG @ np.bincount(group_P, minlength=resamples.num_groups)
+    total = weight_RG @ np.bincount(group_P, weights=value, minlength=resamples.num_groups)
+    drawn = np.divide(total, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return interval_of(float(value.mean()), drawn)
 
 
 def _calibration(chance: FloatArray, came: BoolArray) -> tuple[tuple[int, float, float], ...]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from horae.errors import DataError
 from horae.schema import Id, IndexArray
 
 __all__ = ["Vocabulary"]
@@ -27,6 +28,7 @@ class Vocabulary:
 
     def __init__(self, ids: pl.Series) -> None:
         self._ids = ids.rename("id")
+        self._late: list[Id] = []
         self._lookup: dict[Id, int] | None = None
 
     @classmethod
@@ -35,12 +37,12 @@ class Vocabulary:
         return cls(ids.drop_nulls().unique().sort())
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._ids) + len(self._late)
 
     @property
     def all(self) -> pl.Series:
         """Every id; the id at row r has index r + 1."""
-        return self._ids
+        return self._whole
 
     def indices(self, ids: pl.Series | Sequence[Id]) -> IndexArray:
         """Indices of the given ids, 0 where unknown. Text finds numbers and numbers find text: `196` is `"196"`."""
@@ -48,7 +50,7 @@ class Vocabulary:
             lookup = self._dictionary()
             return np.fromiter((lookup.get(self._native(value), 0) for value in ids), dtype=np.int64, count=len(ids))
         wanted = self._as_own_type(ids).rename("id")
-        table = pl.DataFrame({"id": self._ids, "index": np.arange(1, len(self) + 1, dtype=np.int64)})
+        table = pl.DataFrame({"id": self._whole, "index": np.arange(1, len(self) + 1, dtype=np.int64)})
         joined = wanted.to_frame().join(table, on="id", how="left", maintain_order="left")
         return joined["index"].fill_null(0).to_numpy()
 
@@ -58,22 +60,37 @@ class Vocabulary:
 
     def ids(self, indices: npt.NDArray[np.integer]) -> pl.Series:
         """Ids at the given indices, in the caller's dtype."""
-        return self._ids.gather(np.asarray(indices, dtype=np.int64) - 1)
+        return self._whole.gather(np.asarray(indices, dtype=np.int64) - 1)
 
     def append(self, ids: Sequence[Id] | pl.Series) -> None:
-        """Give the next indices to ids not known yet; those known keep theirs."""
-        fresh = [self._native(value) for value in ids]
+        """Give the next indices to ids not known yet; those known keep theirs.
+
+        Raises:
+            DataError: A text that is no number, where the ids are numbers. Nothing was changed.
+        """
         lookup = self._dictionary()
-        fresh = [value for value in dict.fromkeys(fresh) if value is not None and value not in lookup]
-        if not fresh:
-            return
+        fresh = [value for value in dict.fromkeys(map(self._native, ids)) if value not in lookup]
+        strange = [value for value in fresh if isinstance(value, str) and self._ids.dtype != pl.String]
+        if strange:
+            raise DataError(
+                f"The id {strange[0]!r} is text, and the ids of this run are numbers.",
+                hint="Give the ids as they stand in the log that the run was trained on.",
+            )
         for value in fresh:
             lookup[value] = len(lookup) + 1
-        self._ids = self._ids.append(pl.Series("id", fresh, dtype=self._ids.dtype))
+        self._late.extend(fresh)
+
+    @property
+    def _whole(self) -> pl.Series:
+        """All ids as one column; ids that came one by one join it when somebody reads it."""
+        if self._late:
+            self._ids = pl.concat([self._ids, pl.Series("id", self._late, dtype=self._ids.dtype)], rechunk=True)
+            self._late = []
+        return self._ids
 
     def _dictionary(self) -> dict[Id, int]:
         if self._lookup is None:
-            self._lookup = {value: index for index, value in enumerate(self._ids.to_list(), start=1)}
+            self._lookup = {value: index for index, value in enumerate(self._whole.to_list(), start=1)}
         return self._lookup
 
     def _native(self, value: object) -> Id:

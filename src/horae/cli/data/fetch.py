@@ -25,7 +25,7 @@ Examples:
 
 @verb
 def fetch(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which set.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which set.", show_default=False)] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where downloads are put.")] = Path("sets"),
     list_: Annotated[bool, typer.Option("--list", help="List the sets.", show_default=False)] = False,
     json_: o.Json = False,

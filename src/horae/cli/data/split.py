@@ -39,6 +39,7 @@ def split(
     """Cut a log into train, validation and test, and say what that costs."""
     from horae.recipe import Recipe
 
+    cutting.check()
     table = Recipe("split").with_overrides(set_ or ()).data
     log = reading.events(events, table)
     cut = cutting.cut(log, seed, quiet=True)

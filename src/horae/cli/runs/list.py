@@ -23,7 +23,7 @@ Examples:
 
 @verb
 def list_runs(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs lie.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the runs lie.")] = Path("runs"),
     json_: o.Json = False,
 ) -> None:
     """List the runs in a folder, newest first."""

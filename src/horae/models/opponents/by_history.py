@@ -1,4 +1,4 @@
-"""What all opponents share: the frame of `score`, and popularity for items that nothing else speaks for.
+"""What all opponents share: the frame of `score`, popularity for what nothing else speaks for, checks of settings.
 
 In: a batch. Out: scores as `Model.score` promises them. This module does not know any method.
 """
@@ -13,11 +13,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from horae.errors import NotTrainedError
+from horae.errors import NotTrainedError, RecipeError
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
 
-__all__ = ["ByHistory", "item_counts", "item_shares", "popular_last"]
+__all__ = ["ByHistory", "in_range", "item_counts", "item_shares", "popular_last"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -64,6 +64,17 @@ class ByHistory(ABC):
         scores_BI[:, 0] = -np.inf
         scores = torch.from_numpy(scores_BI).to(batch.item_BL.device)
         return scores if items_N is None else scores[:, items_N]
+
+
+def in_range(key: str, value: float, *, least: float | None = None, above: float | None = None) -> None:
+    """Check a number of `[model]`; infinity is none, as a recipe could not say it.
+
+    Raises:
+        RecipeError: It is under `least`, not above `above`, or not finite.
+    """
+    if not np.isfinite(value) or (least is not None and value < least) or (above is not None and value <= above):
+        bound = f"at least {least}" if least is not None else f"a number above {above}"
+        raise RecipeError(f"[model] {key} = {value}: expected {bound}.", hint=f"Leave {key} out for its default.")
 
 
 def item_counts(sequences: Sequences) -> npt.NDArray[np.int64]:

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from scipy.linalg import lapack
 from torch import Tensor
 
-from horae.errors import DataError, RecipeError
-from horae.models.opponents.by_history import ByHistory, FloatArray
+from horae.errors import DataError
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range
 from horae.models.opponents.sparse import Csr, history_matrix, user_matrix
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
@@ -39,11 +39,7 @@ class EASESettings:
     regularization: float = 200.0
 
     def __post_init__(self) -> None:
-        if not self.regularization > 0:
-            raise RecipeError(
-                f"[model] regularization = {self.regularization}: expected a number above 0.",
-                hint="Values from 50 to 1000 are usual.",
-            )
+        in_range("regularization", self.regularization, above=0)
 
 
 class EASE(ByHistory):

@@ -14,8 +14,8 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from horae.errors import MissingExtraError, RecipeError
-from horae.models.opponents.by_history import ByHistory, FloatArray
+from horae.errors import MissingExtraError
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range
 from horae.models.opponents.sparse import history_matrix, user_matrix
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
@@ -35,19 +35,18 @@ class IALSSettings:
         seed: Of the vectors' random start.
     """
 
-    factors: int = 64
-    regularization: float = 0.01
-    alpha: float = 1.0
+    factors: int = 128
+    regularization: float = 10.0
+    alpha: float = 10.0
     iterations: int = 15
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.factors, self.iterations) < 1 or self.regularization < 0 or self.alpha <= 0 or self.seed < 0:
-            raise RecipeError(
-                f"[model] factors = {self.factors}, iterations = {self.iterations}, regularization = "
-                f"{self.regularization}, alpha = {self.alpha}, seed = {self.seed}: impossible.",
-                hint="factors and iterations are at least 1, regularization and seed at least 0, alpha above 0.",
-            )
+        in_range("factors", self.factors, least=1)
+        in_range("iterations", self.iterations, least=1)
+        in_range("regularization", self.regularization, least=0)
+        in_range("alpha", self.alpha, above=0)
+        in_range("seed", self.seed, least=0)
 
 
 class IALS(ByHistory):

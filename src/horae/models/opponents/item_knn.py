@@ -13,8 +13,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from horae.errors import RecipeError
-from horae.models.opponents.by_history import ByHistory, FloatArray, item_shares, popular_last
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, popular_last
 from horae.models.opponents.sparse import (
     Csr,
     from_tensors,
@@ -43,21 +42,18 @@ class ItemKNNSettings:
         similarity: `cosine` of the items' columns of users; `tfidf` lets users with many items say less about each.
         neighbors: Most similar items kept of each item, itself among them.
         shrinkage: Added to the product of the two columns' lengths: similarities that few users support shrink.
-        half_life_events: The weight of a history's item halves every so many events back; None: all weigh 1.
+        half_life_events: The weight of a history's item halves every so many events back; 0: all weigh 1.
     """
 
     similarity: Literal["cosine", "tfidf"] = "tfidf"
     neighbors: int = 100
-    shrinkage: float = 0.0
-    half_life_events: float | None = None
+    shrinkage: float = 20.0
+    half_life_events: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.neighbors < 1 or self.shrinkage < 0 or (self.half_life_events or 1.0) <= 0:
-            raise RecipeError(
-                f"[model] neighbors = {self.neighbors}, shrinkage = {self.shrinkage}, half_life_events = "
-                f"{self.half_life_events}: expected at least 1, at least 0, above 0.",
-                hint="For example neighbors = 100, shrinkage = 0, half_life_events = 10.",
-            )
+        in_range("neighbors", self.neighbors, least=1)
+        in_range("shrinkage", self.shrinkage, least=0)
+        in_range("half_life_events", self.half_life_events, least=0)
 
 
 class ItemKNN(ByHistory):
@@ -69,7 +65,7 @@ class ItemKNN(ByHistory):
 
     Source: Sarwar et al., WWW 2001, section 3 (cosine); Deshpande & Karypis, TOIS 2004, section 4 (top-N lists);
         shrinkage as in Bell & Koren, KDD Cup 2007, section 2.
-    Differs: with no shrinkage and no half-life, the numbers of `implicit`'s CosineRecommender and TFIDFRecommender.
+    Differs: newer items weigh more; shrinkage = 0 and half_life_events = 0 give the numbers of the library `implicit`.
     """
 
     def __init__(self, settings: ItemKNNSettings = ItemKNNSettings()) -> None:

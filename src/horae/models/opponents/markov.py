@@ -13,8 +13,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from horae.errors import RecipeError
-from horae.models.opponents.by_history import ByHistory, FloatArray, item_shares
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares
 from horae.models.opponents.sparse import Csr, from_tensors, to_tensors
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
@@ -33,11 +32,7 @@ class MarkovSettings:
     smoothing: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.smoothing > 0:
-            raise RecipeError(
-                f"[model] smoothing = {self.smoothing}: expected a number above 0.",
-                hint="A small one, such as 0.1, trusts the counts almost alone.",
-            )
+        in_range("smoothing", self.smoothing, above=0)
 
 
 class Markov(ByHistory):

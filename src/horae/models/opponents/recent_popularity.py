@@ -15,8 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from horae.errors import DataError, RecipeError
-from horae.models.opponents.by_history import ByHistory, FloatArray, item_shares
+from horae.errors import DataError
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
 
@@ -40,12 +40,9 @@ class RecentPopularitySettings:
     half_life_days: float | None = None
 
     def __post_init__(self) -> None:
-        for key in ("window_days", "half_life_days"):
-            days = getattr(self, key)
-            if days is not None and not 0 < days < float("inf"):
-                raise RecipeError(
-                    f"[model] {key} = {days}: expected days, above 0.", hint=f"For example {key} = 7, or leave it out."
-                )
+        in_range("window_days", self.window_days, above=0)
+        if self.half_life_days is not None:
+            in_range("half_life_days", self.half_life_days, above=0)
 
 
 CANDIDATES: Final = (

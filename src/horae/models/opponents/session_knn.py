@@ -15,8 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from horae.errors import RecipeError
-from horae.models.opponents.by_history import ByHistory, FloatArray, item_shares, popular_last
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, popular_last
 from horae.models.opponents.sparse import (
     Csr,
     from_tensors,
@@ -47,7 +46,7 @@ class SessionKNNSettings:
         session_minutes: See `sessions`.
         neighbors: Most similar sessions asked.
         recent_sessions: Of each item, only so many of the newest sessions that hold it can be neighbours.
-        half_life_events: The weight of a current event halves every so many events back from the newest.
+        half_life_events: The weight of a current event halves every so many events back from the newest; 0: all weigh 1.
         max_len: Newest events of a history that can be in the current session.
     """
 
@@ -55,18 +54,14 @@ class SessionKNNSettings:
     session_minutes: float = 30.0
     neighbors: int = 100
     recent_sessions: int = 500
-    half_life_events: float = 5.0
-    max_len: int = 50
+    half_life_events: float = 2.0
+    max_len: int = 20
 
     def __post_init__(self) -> None:
-        counts = {"neighbors": self.neighbors, "recent_sessions": self.recent_sessions, "max_len": self.max_len}
-        amounts = {"session_minutes": self.session_minutes, "half_life_events": self.half_life_events}
-        for key, value in {**counts, **amounts}.items():
-            if value < (1 if key in counts else 0) or value == 0:
-                raise RecipeError(
-                    f"[model] {key} = {value}: expected {'at least 1' if key in counts else 'a number above 0'}.",
-                    hint=f"Leave {key} out for its default, {getattr(SessionKNNSettings, key)}.",
-                )
+        in_range("session_minutes", self.session_minutes, above=0)
+        in_range("half_life_events", self.half_life_events, least=0)
+        for key in ("neighbors", "recent_sessions", "max_len"):
+            in_range(key, getattr(self, key), least=1)
 
 
 class SessionKNN(ByHistory):

@@ -76,12 +76,12 @@ def history_matrix(batch: SequenceBatch, num_items: int, weight_BL: FloatArray |
     return Csr((data, column_N, offset), shape=(len(item_BL), num_items + 1))
 
 
-def recency_weights(batch: SequenceBatch, half_life_events: float | None, max_len: int | None = None) -> FloatArray:
+def recency_weights(batch: SequenceBatch, half_life_events: float, max_len: int | None = None) -> FloatArray:
     """Weight of each position, halved every `half_life_events` back from the newest; float32 `[B, L]`.
 
     Args:
         batch: Histories.
-        half_life_events: None: all weigh 1.
+        half_life_events: 0: all weigh 1.
         max_len: Older positions weigh 0, as does padding.
     """
     length_B = batch.length_B.cpu().numpy()

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from horae.errors import RecipeError
-from horae.models.opponents.by_history import ByHistory, FloatArray, item_shares, popular_last
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, popular_last
 from horae.models.opponents.sparse import (
     Csr,
     from_tensors,
@@ -42,22 +41,19 @@ class UserKNNSettings:
     Attributes:
         similarity: `cosine` of the users' rows of items; `tfidf` lets items that everybody has say less.
         neighbors: Most similar users asked.
-        half_life_events: The weight of a history's item halves every so many events back; None: all weigh 1.
+        half_life_events: The weight of a history's item halves every so many events back; 0: all weigh 1.
         max_len: Newest events of a history that are compared.
     """
 
     similarity: Literal["cosine", "tfidf"] = "tfidf"
     neighbors: int = 100
-    half_life_events: float | None = None
-    max_len: int = 100
+    half_life_events: float = 5.0
+    max_len: int = 50
 
     def __post_init__(self) -> None:
-        if self.neighbors < 1 or self.max_len < 1 or (self.half_life_events or 1.0) <= 0:
-            raise RecipeError(
-                f"[model] neighbors = {self.neighbors}, max_len = {self.max_len}, half_life_events = "
-                f"{self.half_life_events}: expected at least 1, at least 1, above 0.",
-                hint="For example neighbors = 100, max_len = 100, half_life_events = 10.",
-            )
+        in_range("neighbors", self.neighbors, least=1)
+        in_range("max_len", self.max_len, least=1)
+        in_range("half_life_events", self.half_life_events, least=0)
 
 
 class UserKNN(ByHistory):
