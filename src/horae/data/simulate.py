@@ -21,11 +21,11 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from horae.data.dirt import soil
-from horae.data.shop import Ints, World, build_world
-from horae.data.shop_log import Walk, walk
-from horae.data.shop_settings import DAY, ShopSettings
-from horae.data.shop_words import AGE_GROUPS, CATEGORIES, DEVICES, MATERIALS, STYLES
+from horae.data.shop.dirt import soil
+from horae.data.shop.settings import DAY, ShopSettings
+from horae.data.shop.walk import Walk, walk
+from horae.data.shop.words import AGE_GROUPS, CATEGORIES, DEVICES, MATERIALS, STYLES
+from horae.data.shop.world import Ints, World, build_world
 from horae.errors import StoreError
 from horae.schema import BEHAVIOR, ITEM, TIMESTAMP, USER, VALUE
 

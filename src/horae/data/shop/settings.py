@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from horae.data.shop_words import CATEGORIES
+from horae.data.shop.words import CATEGORIES
 from horae.errors import RecipeError
 
 __all__ = ["DAY", "ShopSettings"]

@@ -1,7 +1,7 @@
 """The simulated shop before anybody enters it: its items, its users and the truth that governs their behaviour.
 
 In: `ShopSettings` and a random generator. Out: `World`, flat arrays by item, user, category or day. It does not know
-events: `shop_log` lets the users loose in this world.
+events: `walk` lets the users loose in this world.
 
 Items are numbered so that a category's items stand together; the last of each category is there from the first day.
 """
@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from horae.data.shop_settings import DAY, ShopSettings
-from horae.data.shop_words import STYLES
+from horae.data.shop.settings import DAY, ShopSettings
+from horae.data.shop.words import STYLES
 
 __all__ = ["Floats", "Ints", "Promotion", "Rhythm", "World", "build_world"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from horae.data.shop_settings import ShopSettings
+from horae.data.shop.settings import ShopSettings
 from horae.schema import ITEM, TIMESTAMP, VALUE
 
 __all__ = ["soil"]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from horae.data.shop import Floats, Ints, World
-from horae.data.shop_settings import DAY
-from horae.data.shop_words import STYLES
+from horae.data.shop.settings import DAY
+from horae.data.shop.words import STYLES
+from horae.data.shop.world import Floats, Ints, World
 
 __all__ = ["Walk", "walk"]
 
