@@ -111,5 +111,12 @@ def test_a_run_without_its_events_cannot_be_checked_for_training_on_the_test() -
     assert found.passed
 
 
+def test_a_run_on_a_copy_of_the_log_is_checked_by_its_events() -> None:
+    copy = replace(split(), events=replace(split().events, frame=split().events.frame.clone()))
+    for refit, expected in ((False, 0), (True, split().test.frame.height)):
+        run = replace(recommender(), card={**recommender().card, "refit": refit})
+        assert audit(run, copy, requests_of(copy), requests=6).trained_on == expected
+
+
 def test_the_same_seed_gives_the_same_audit() -> None:
     assert verdict(as_kind(_LooksAtItsTarget)) == verdict(as_kind(_LooksAtItsTarget))

@@ -44,6 +44,8 @@ def compare(
 
     cutting.check()
     names = [name.strip() for name in recipes.split(",") if name.strip()]
+    if not names:
+        raise typer.BadParameter("give at least one.", param_hint="--recipes")
     if folds is not None and cutting.asked:
         raise typer.BadParameter("it cannot go with the options of one split.", param_hint="--folds")
     chosen = [check(load_recipe(name, set_ or ())) for name in names]

@@ -207,10 +207,10 @@ def read_ids(source: str, key: str) -> pl.Series:
     from horae.errors import DataError
 
     text = _as_lines(source)
-    if text is None or re.search(r"[,;\t|]", text[0]):
+    if text is None or (text and re.search(r"[,;\t|]", text[0])):
         frame = read_table(source, max_bad=0.0).frame
         return frame[_key_column(frame.columns, key, source)].drop_nulls().unique(maintain_order=True)
-    lines = text[1:] if rank(key, text[0]) is not None else text
+    lines = text[1:] if text and rank(key, text[0]) is not None else text
     if not lines:
         raise DataError(f"{source}: expected ids, one on each line; found none.", hint="Write one id on each line.")
     return pl.Series(key, lines, dtype=pl.String).unique(maintain_order=True)
@@ -227,7 +227,7 @@ def _as_lines(source: str) -> list[str] | None:
     if data.startswith(b"PAR1") or b"\x00" in data:
         return None
     lines = [line.strip() for line in data.decode("utf-8-sig", "replace").splitlines()]
-    return [line for line in lines if line] or [""]
+    return [line for line in lines if line]
 
 
 def _key_column(names: Sequence[str], key: str, source: str) -> str:

@@ -107,10 +107,14 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """A bound socket, so that an occupied port is said before the run is served."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
     except OSError as error:
-        raise StoreError(f"Cannot listen on {host}:{port}: {error.strerror}.", hint="Choose another --port.") from error
-    with listener:
+        raise StoreError(f"There is no address {host}: {error.strerror}.", hint="Give --host 127.0.0.1.") from error
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen()
+        except OSError as error:
+            why = f"Cannot listen on {host}:{port}: {error.strerror}."
+            raise StoreError(why, hint="Choose another --port.") from error
         yield listener

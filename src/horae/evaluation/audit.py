@@ -235,8 +235,11 @@ def _trained_on(recommender: Recommender, split: Split) -> int | None:
     own = recommender.split
     if own is None:
         return None
-    learned = own.events.frame if recommender.card.get("refit") else own.train.frame
+    refit = bool(recommender.card.get("refit"))
+    if own.events is split.events:
+        learned = pl.repeat(refit, len(own.part), eager=True) | own.part.is_in(["train", "validation"])
+        return int((learned & (split.part == "test")).sum())
     keys = [USER, ITEM, TIMESTAMP, EVENT_ORDER]
-    test = split.test.frame.select(pl.col(USER, ITEM).cast(pl.String), TIMESTAMP, EVENT_ORDER)
-    known = learned.select(pl.col(USER, ITEM).cast(pl.String), TIMESTAMP, EVENT_ORDER)
-    return test.join(known, on=keys, how="semi", nulls_equal=True).height
+    as_keys = (pl.col(USER, ITEM).cast(pl.String), TIMESTAMP, EVENT_ORDER)
+    known = (own.events if refit else own.train).frame.select(*as_keys)
+    return split.test.frame.select(*as_keys).join(known, on=keys, how="semi", nulls_equal=True).height

@@ -87,23 +87,21 @@ def top(scores_BI: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return item_BK.masked_fill(best_BK == MINUS_INFINITY, 0), best_BK
 
 
-def ranks_of(scores_BI: Tensor, request_P: Tensor, item_P: Tensor) -> tuple[Tensor, Tensor]:
+def ranks_of(
+    scores_BI: npt.NDArray[np.float32], request_P: IndexArray, item_P: IndexArray
+) -> tuple[IndexArray, npt.NDArray[np.float32]]:
     """Rank (from 1) and score of each (request, item) pair by counting what stands before it; no sorting.
 
-    A pair whose item is 0 or not allowed has rank 0 and score NaN.
+    A pair whose item is 0 or not allowed has rank 0 and score NaN. One pair at a time: counting in a row of scores is
+    bound by memory, and an array of all pairs by all items would have to be written first.
     """
     score_P = scores_BI[request_P, item_P]
-    before_P = torch.empty_like(item_P)
-    index_I = torch.arange(scores_BI.shape[1], device=scores_BI.device)
-    step = max(1, 8_000_000 // scores_BI.shape[1])
-    for start in range(0, len(item_P), step):
-        block = slice(start, start + step)
-        scores_PI = scores_BI[request_P[block]]
-        own = score_P[block, None]
-        ahead_PI = (scores_PI > own) | ((scores_PI == own) & (index_I < item_P[block, None]))
-        before_P[block] = ahead_PI.sum(dim=1)
-    ranked = (item_P > 0) & (score_P > MINUS_INFINITY)
-    return torch.where(ranked, before_P + 1, 0), torch.where(ranked, score_P, float("nan"))
+    ranked_P = (item_P > 0) & (score_P > MINUS_INFINITY)
+    rank_P = np.zeros(len(item_P), dtype=np.int64)
+    for pair in np.flatnonzero(ranked_P):
+        line_I, own, item = scores_BI[request_P[pair]], score_P[pair], item_P[pair]
+        rank_P[pair] = 1 + np.count_nonzero(line_I > own) + np.count_nonzero(line_I[:item] == own)
+    return rank_P, np.where(ranked_P, score_P, np.float32("nan"))
 
 
 def _ordered_key(scores_BI: Tensor) -> Tensor:

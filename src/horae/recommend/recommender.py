@@ -363,15 +363,15 @@ def _answered(
     mine = Targets(np.empty(0, dtype=np.int64), np.zeros(len(rows) + 1, dtype=np.int64))
     if targets is not None:
         mine = targets.take(rows)
-    request_P = torch.from_numpy(np.repeat(np.arange(len(rows)), np.diff(mine.offsets))).to(scores_BI.device)
-    ranks, scores = ranks_of(scores_BI, request_P, torch.from_numpy(mine.item).to(scores_BI.device))
+    request_P = np.repeat(np.arange(len(rows)), np.diff(mine.offsets))
+    ranks, scores = ranks_of(scores_BI.cpu().numpy(), request_P, mine.item)
     return Answer(
         rows,
         items_BK.cpu().numpy(),
         best_BK.cpu().numpy(),
         (scores_BI > MINUS_INFINITY).sum(dim=1).cpu().numpy(),
         fallback_B,
-        ranks.cpu().numpy(),
-        scores.cpu().numpy(),
+        ranks,
+        scores,
         mine.offsets,
     )

@@ -46,7 +46,7 @@ class SessionKNNSettings:
         session_minutes: See `sessions`.
         neighbors: Most similar sessions asked.
         recent_sessions: Of each item, only so many of the newest sessions that hold it can be neighbours.
-        half_life_events: The weight of a current event halves every so many events back from the newest; 0: all weigh 1.
+        half_life_events: The weight of a current event halves every so many events back; 0: all weigh 1.
         max_len: Newest events of a history that can be in the current session.
     """
 
@@ -87,7 +87,7 @@ class SessionKNN(ByHistory):
         user_N = sequences.user_of_N()
         gap_N = np.diff(flat.time_N, prepend=np.nan) > self.settings.session_minutes * MINUTE_SECONDS
         newcomer_N = np.diff(user_N, prepend=0) > 0
-        self._by_gaps = self._cut_by_gaps(newcomer_N, gap_N)
+        self._by_gaps = self._cut_by_gaps(newcomer_N | gap_N, flat.time_N)
         begins_N = newcomer_N | gap_N if self._by_gaps else newcomer_N
         session_N = _newest_first(np.cumsum(begins_N) - 1, flat.time_N)
         shape = (int(begins_N.sum()), sequences.num_items + 1)
@@ -114,11 +114,11 @@ class SessionKNN(ByHistory):
         self._by_item = keep_first(Csr(sessions.T.tocsr()), self.settings.recent_sessions)
         return self
 
-    def _cut_by_gaps(self, newcomer_N: npt.NDArray[np.bool_], gap_N: npt.NDArray[np.bool_]) -> bool:
+    def _cut_by_gaps(self, begins_N: npt.NDArray[np.bool_], time_N: npt.NDArray[np.float64]) -> bool:
         if self.settings.sessions != "auto":
             return self.settings.sessions == "gaps"
-        sizes = np.bincount(np.cumsum(newcomer_N | gap_N))
-        return bool(2 * np.count_nonzero(sizes == 1) <= len(gap_N))
+        sizes = np.bincount(np.cumsum(begins_N))
+        return not np.isnan(time_N).all() and bool(2 * np.count_nonzero(sizes == 1) <= len(begins_N))
 
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         weight_BL = recency_weights(batch, self.settings.half_life_events, self.max_len)

@@ -1,0 +1,91 @@
+import json
+
+import polars as pl
+import pytest
+
+
+def test_describe_prints_a_page_and_one_document(horae, log, tmp_path):
+    page = tmp_path / "page.html"
+    ended = horae("data", "describe", log, "--html", page, "--json")
+    assert ended.json["events"] == 480 and ended.json["users"] == 60
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    assert "480 events of 60 users, 15 items" in horae("data", "describe", log).out
+
+
+def test_describe_reads_standard_input(horae, log):
+    assert horae("data", "describe", "-", "--json", input=log.read_text()).json["events"] == 480
+
+
+def test_describe_as_a_check_exits_with_1_on_warnings(horae, log):
+    warned = bool(horae("data", "describe", log, "--json").json["warnings"])
+    horae("data", "describe", log, "--check", code=1 if warned else 0)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_convert_keeps_ids_in_every_format(horae, log, tmp_path, ending):
+    file = tmp_path / f"events.{ending}"
+    document = horae("data", "convert", log, "-o", file, "--json").json
+    assert document["events"] == 480
+    again = horae("data", "convert", file, "-o", "-").out.splitlines()
+    assert len(again) == 481 and again[1].startswith("000,i")
+
+
+def test_convert_refuses_formats_that_it_cannot_write(horae, log, tmp_path):
+    assert ".parquet" in horae("data", "convert", log, "-o", tmp_path / "events.xls", code=2).err
+    horae("data", "convert", log, "-o", "-", "--json", code=2)
+
+
+def test_convert_leaves_the_old_file_where_the_log_is_bad(horae, tmp_path):
+    bad, file = tmp_path / "bad.csv", tmp_path / "out.csv"
+    bad.write_text("a,b\n")
+    file.write_text("precious")
+    horae("data", "convert", bad, "-o", file, code=3)
+    assert file.read_text() == "precious"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["bad.csv", "out.csv"]
+
+
+def test_columns_and_data_keys_reach_the_cleaning(horae, tmp_path):
+    file = tmp_path / "odd.csv"
+    lines = [*(f"a,x{n % 3},{1_600_000_000 + n}" for n in range(9)), "b,y,1600000000"]
+    file.write_text("\n".join(["who,what,when", *lines]) + "\n")
+    mapping = ("--columns", "user_id=who,item_id=what", "--columns", "timestamp=when")
+    document = horae("data", "describe", file, *mapping, "--set", "data.min_user_events=2", "--json").json
+    assert document["users"] == 1 and document["events"] == 9
+
+
+def test_split_writes_parts_and_facts(horae, log, tmp_path):
+    document = horae("data", "split", log, "-o", tmp_path / "parts", "--test", "1d", "--json").json
+    assert document["kind"] == "time"
+    heights = {part: pl.read_parquet(file).height for part, file in document["files"].items()}
+    assert heights == {part: document["facts"]["events"][part] for part in heights}
+    assert json.loads((tmp_path / "parts" / "split.json").read_text())["boundary"] == document["boundary"]
+
+
+def test_split_options_without_effect_are_refused(horae, log, tmp_path):
+    for options in (
+        ["--ties", "log"],
+        ["--split", "leave-one-out", "--test", "0.2"],
+        ["--split", "magic"],
+        ["--split", "leave-one-out", "--ties", "random"],
+    ):
+        horae("data", "split", log, "-o", tmp_path / "parts", *options, code=2)
+    assert not (tmp_path / "parts").exists()
+
+
+def test_simulate_writes_a_shop_that_can_be_described(horae, tmp_path):
+    size = ("--users", "50", "--items", "20", "--events", "600", "--days", "20")
+    document = horae("data", "simulate", "-o", tmp_path / "shop", *size, "--dirt", "0.01", "--json").json
+    assert set(document["files"]) == {"events", "catalog", "profiles", "truth"}
+    assert horae("data", "describe", document["files"]["events"], "--max-bad", "0.1", "--json").json["users"] <= 50
+    horae("data", "simulate", "-o", tmp_path / "other", "--set", "tast_half_life_days=3", code=2)
+
+
+def test_fetch_lists_sets_and_takes_them_from_a_local_folder(horae, tmp_path, monkeypatch):
+    assert "ml-100k" in horae("data", "fetch", "--list", "--json").json["sets"]
+    horae("data", "fetch", code=2)
+    file = tmp_path / "ml-100k" / "raw" / "u.data"
+    file.parent.mkdir(parents=True)
+    file.write_text("196\t242\t3\t881250949\n")
+    monkeypatch.setenv("HORAE_DATA", str(tmp_path))
+    found = horae("data", "fetch", "ml-100k", "--json").json
+    assert found["file"] == str(file) and "GroupLens" in found["licence"]
