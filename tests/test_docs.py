@@ -1,14 +1,14 @@
 """The docs are in step with the code: what is made is made anew and compared, what is written is checked and run."""
 
 import ast
-import importlib.util
+import importlib
 import inspect
 import json
 import re
 import shlex
+import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import polars as pl
@@ -27,6 +27,11 @@ from horae.recipe import recipe_names
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+sys.path.insert(0, str(DOCS))  # as `python docs/generate.py` has it
+generate = importlib.import_module("generate")
+verbs = importlib.import_module("making.command_line").verbs
+openapi = importlib.import_module("making.http").openapi
+FIGURES = importlib.import_module("making.results").FIGURES
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
 TRANSLATED = {
@@ -34,7 +39,7 @@ TRANSLATED = {
     "docs/zh/quickstart.md": "docs/quickstart.md",
     "docs/zh/own-log.md": "docs/own-log.md",
 }
-PUBLISHED = [*PAGES, *(ROOT / "examples").glob("*.py"), DOCS / "generate.py", ROOT / "CITATION.cff"]
+PUBLISHED = [*PAGES, *(ROOT / "examples").glob("*.py"), *DOCS.rglob("*.py"), ROOT / "CITATION.cff"]
 MACHINE = re.compile(r"(?<![\w.:/])(/(work|home|root|Users|mnt|opt|var)/|[A-Z]:\\)")
 ROOT_COMMAND = typer.main.get_command(app)
 
@@ -53,25 +58,21 @@ def blocks(page: Path, *languages: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def generate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def pages() -> dict[Path, str]:
+    return generate.pages()
 
 
 # --- what is made ---
 
 
-def test_pages_that_are_made_are_in_step(generate: ModuleType):
-    stale = [name_of(path) for path, text in generate.pages().items() if path.read_text(encoding="utf-8") != text]
+def test_pages_that_are_made_are_in_step(pages: dict[Path, str]):
+    stale = [name_of(path) for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
     assert not stale, f"run: python docs/generate.py ({', '.join(stale)})"
 
 
-def test_every_verb_and_option_is_in_the_reference(generate: ModuleType):
+def test_every_verb_and_option_is_in_the_reference():
     page = text_of("docs/reference/cli.md")
-    for name, command in generate.verbs():
+    for name, command in verbs():
         _, _, section = page.partition(f"## horae {name}\n")
         section = section.partition("\n## ")[0]
         assert section, name
@@ -98,16 +99,16 @@ def test_every_error_is_in_the_reference():
         assert f"| `{name}` |" in page
 
 
-def test_every_route_is_in_the_reference_and_shown_at_work(generate: ModuleType):
+def test_every_route_is_in_the_reference_and_shown_at_work():
     made, written = text_of("docs/reference/http.md"), text_of("docs/serving.md")
-    for path, methods in generate.openapi()["paths"].items():
+    for path, methods in openapi()["paths"].items():
         for method in methods:
             assert f"\n## {method.upper()} {path}\n" in made
         assert path in written
 
 
-def test_every_claim_has_figures_and_a_row(generate: ModuleType):
-    assert set(generate.FIGURES) == set(CLAIMS)
+def test_every_claim_has_figures_and_a_row():
+    assert set(FIGURES) == set(CLAIMS)
     page = text_of("docs/benchmarks.md")
     for claim in CLAIMS:
         assert f"| `{claim}` |" in page

@@ -119,7 +119,8 @@ def _near(user: str, known: pl.Series) -> str:
         return "This run holds no events. Give --events LOG, or the items that the user looked at: --history I1,I2."
     import polars as pl
 
-    close = difflib.get_close_matches(user, known.head(ENOUGH_FOR_NEAR).cast(pl.String).to_list(), n=3)
+    names = known.head(ENOUGH_FOR_NEAR).cast(pl.String).to_list()
+    close = [name for name in names if name.startswith(user)][:3] or difflib.get_close_matches(user, names)
     near = f"Did you mean {' or '.join(close)}? " if close else f"Users look like {known[0]}. "
     return near + "For somebody new: --history I1,I2, or --fallback for what is popular."
 

@@ -31,6 +31,8 @@ Examples:
 SHOP = {"users": 1_500, "items": 400, "events": 60_000, "days": 120}
 DIRT = {"gaps": 0.02, "outliers": 0.002, "duplicates": 0.004, "shuffles": 0.01, "missing": 0.002}
 
+QUICK = ("train.epochs=15", "train.learning_rate=0.003", "train.batch_tokens=2048", "model.max_len=30")
+
 
 @verb
 def demo(
@@ -49,7 +51,7 @@ def demo(
     log = _simulate(out / "shop", seed)
     _step(2, "Reading and cleaning it, as if it were yours")
     reading = Reading()
-    recipe = check(load_recipe("sasrec", ["train.epochs=20"]))
+    recipe = check(load_recipe("sasrec", QUICK))
     recipe = replace(recipe, data=reading.table(recipe.data))
     split = Cutting().cut(reading.events(str(log["events"]), recipe.data), seed)
     _step(3, "Training a causal Transformer, judging it, training again on all events")

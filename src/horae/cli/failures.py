@@ -20,7 +20,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from horae.cli.output import say
+from horae.cli.output import PAGE_WIDTH, say, wrapped
 from horae.errors import HoraeError, StoreError
 
 __all__ = ["Verbs", "stand_guard", "want_traceback"]
@@ -71,14 +71,15 @@ def stand_guard() -> None:
 def _told(shown: HoraeError, cause: BaseException, ctx: typer.Context) -> typer.Exit:
     if ctx.meta.get(DEBUG):
         traceback.print_exception(cause)
-    say(typer.style("error: ", fg="red", bold=True) + _indented(shown.message, "       "))
+    say(typer.style("error: ", fg="red", bold=True) + _block(shown.message))
     if shown.hint:
-        say(typer.style("hint:  ", fg="cyan") + _indented(shown.hint, "       "))
+        say(typer.style("hint:  ", fg="cyan") + _block(shown.hint))
     return typer.Exit(shown.exit_code)
 
 
-def _indented(text: str, indent: str) -> str:
-    return text.replace("\n", "\n" + indent)
+def _block(text: str) -> str:
+    """Lines that fit the page beside a label of seven characters."""
+    return wrapped(text, width=PAGE_WIDTH - 7).replace("\n", "\n       ")
 
 
 def _refused(error: OSError) -> StoreError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from horae.cli.output import say
+from horae.cli.output import say, wrapped
 
 if TYPE_CHECKING:
     import polars as pl
@@ -103,7 +103,7 @@ class Reading:
             header=self.header,
         )
         if not quiet:
-            say(str(events))
+            say(wrapped(str(events)))
         return events
 
 
@@ -173,7 +173,7 @@ class Cutting:
         else:
             split = split_by_column(events, column or "split")
         if not quiet:
-            say(str(split))
+            say(wrapped(str(split)))
         return split
 
 

@@ -10,11 +10,11 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
-__all__ = ["aligned", "if_stopped", "say", "say_all", "show", "show_json"]
+__all__ = ["PAGE_WIDTH", "aligned", "if_stopped", "say", "say_all", "show", "show_json", "wrapped"]
 
 PAGE_WIDTH = 80
 
@@ -39,6 +39,25 @@ def say_all(notes: Iterable[str]) -> None:
     """Tell each note."""
     for note in notes:
         say(f"note: {note}")
+
+
+def wrapped(text: str, stream: TextIO | None = None, width: int = PAGE_WIDTH) -> str:
+    """For a person at a terminal, lines that fit the page; for a log or a pipe, lines as they are.
+
+    Args:
+        text: What goes over stands under its own line's beginning.
+        stream: Where it will be printed; standard error if not said.
+        width: Of the page.
+    """
+    if not (stream or sys.stderr).isatty():
+        return text
+    lines = []
+    for line in text.splitlines():
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        lines += textwrap.wrap(
+            line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        ) or [""]
+    return "\n".join(lines)
 
 
 @contextlib.contextmanager

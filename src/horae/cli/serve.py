@@ -60,7 +60,7 @@ def serve(
     recommender = load(run)
     with _listening(host, port) as listener, contextlib.closing(EventStore(store or _beside(run))) as events:
         app = create_app(recommender, events, run=str(run), hosts=None if allow_remote else {*LOOPBACK, host})
-        address = f"http://{host}:{listener.getsockname()[1]}"
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         _announce(recommender, run, address, events.path, json_)
         settings = uvicorn.Config(app, log_level="warning", access_log=False)
         with contextlib.suppress(KeyboardInterrupt):  # the usual way to stop a service

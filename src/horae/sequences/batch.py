@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from horae.schema import IndexArray
-from horae.sequences.history import Histories
+from horae.sequences.history import FloatArray, Histories
 
 __all__ = ["SequenceBatch", "bucket", "encode"]
 
@@ -30,7 +30,7 @@ class SequenceBatch:
         value_BL: float32, NaN = unknown or padding.
         length_B: int64, events in each history; 0 where nothing is known.
         request_time_BL: float64, the time of the question asked after each position: the next event's, and at the
-            last position the request's own. NaN = unknown.
+            last position (the first, where nothing is known) the request's own. NaN = unknown.
     """
 
     item_BL: Tensor
@@ -69,12 +69,11 @@ def encode(histories: Histories, max_len: int | None = None, device: torch.devic
     real_BL = step_L < lengths[:, None]
     index_BL = np.where(real_BL, (histories.end_B - lengths)[:, None] + step_L, -1)
     if len(flat) == 0:
-        return _empty(len(histories), width).to(device)
+        return _empty(histories.request_time_B).to(device)
     time_BL = np.where(real_BL, flat.time_N[index_BL], np.nan)
     request_time_BL = np.full(time_BL.shape, np.nan)
     request_time_BL[:, :-1] = time_BL[:, 1:]
-    asked = np.flatnonzero(lengths > 0)
-    request_time_BL[asked, lengths[asked] - 1] = histories.request_time_B[asked]
+    request_time_BL[np.arange(len(lengths)), np.maximum(lengths - 1, 0)] = histories.request_time_B
     batch = SequenceBatch(
         torch.from_numpy(np.where(real_BL, flat.item_N[index_BL], 0).astype(np.int64)),
         torch.from_numpy(np.where(real_BL, flat.behavior_N[index_BL], 0).astype(np.int64)),
@@ -109,8 +108,11 @@ def _padded_size(width: IndexArray, start: int, stop: int) -> int:
     return (stop - start) * int(width[stop - 1])
 
 
-def _empty(size: int, width: int) -> SequenceBatch:
-    whole = torch.zeros((size, width), dtype=torch.int64)
-    unknown = torch.full((size, width), float("nan"), dtype=torch.float64)
+def _empty(request_time_B: FloatArray) -> SequenceBatch:
+    """A batch of histories without any event behind them."""
+    size = len(request_time_B)
+    nothing = torch.zeros((size, 1), dtype=torch.int64)
+    unknown = torch.full((size, 1), float("nan"), dtype=torch.float64)
     lengths = torch.zeros(size, dtype=torch.int64)
-    return SequenceBatch(whole, whole, unknown, unknown.float(), lengths, unknown)
+    asked_at = torch.from_numpy(np.ascontiguousarray(request_time_B))[:, None].clone()
+    return SequenceBatch(nothing, nothing, unknown, unknown.float(), lengths, asked_at)

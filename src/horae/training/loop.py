@@ -51,7 +51,7 @@ class LoopSettings:
     learning_rate: float = _doc(1e-3, "Step size of AdamW.")
     weight_decay: float = _doc(0.0, "Decoupled weight decay of AdamW.")
     batch_tokens: int = _doc(2048, "Positions in a batch, padding included; histories of like length share a batch.")
-    patience: int = _doc(5, "Stop after so many epochs without a better validation NDCG@10.")
+    patience: int = _doc(10, "Stop after so many epochs without a better validation NDCG@10.")
     clip_norm: float = _doc(5.0, "Longest gradient, by Euclidean norm over all parameters; 0 turns clipping off.")
     windows: Literal["all", "last"] = _doc("all", "Learn from everybody's whole line, or from the newest window only.")
     validation_requests: int = _doc(10_000, "Validate on so many requests, drawn by the seed.")

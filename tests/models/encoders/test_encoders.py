@@ -7,20 +7,21 @@ from hypothesis import strategies as st
 
 from horae.errors import RecipeError
 from horae.models.encoders import last_state
-from horae.models.encoders.gru import GRU, GRUSettings
-from horae.models.encoders.lstm import LSTM, LSTMSettings
+from horae.models.encoders.gru import GRU
+from horae.models.encoders.lstm import LSTM
+from horae.models.encoders.recurrent import RecurrentSettings
 from horae.models.encoders.transformer import Transformer, TransformerSettings
 
 DIM, LENGTH = 8, 9
 MAKE = {
     "transformer": lambda: Transformer(TransformerSettings(num_heads=2), DIM, LENGTH, 0.1),
     "transformer relu": lambda: Transformer(TransformerSettings(3, 4, 1, "relu", 0.2), DIM, LENGTH, 0.1),
-    "gru": lambda: GRU(GRUSettings(), DIM, LENGTH, 0.1),
-    "gru dot": lambda: GRU(GRUSettings(2, "dot"), DIM, LENGTH, 0.1),
-    "gru additive": lambda: GRU(GRUSettings(1, "additive"), DIM, LENGTH, 0.1),
-    "lstm": lambda: LSTM(LSTMSettings(2), DIM, LENGTH, 0.1),
-    "lstm dot": lambda: LSTM(LSTMSettings(1, "dot"), DIM, LENGTH, 0.1),
-    "lstm additive": lambda: LSTM(LSTMSettings(1, "additive"), DIM, LENGTH, 0.1),
+    "gru": lambda: GRU(RecurrentSettings(), DIM, LENGTH, 0.1),
+    "gru dot": lambda: GRU(RecurrentSettings(2, "dot"), DIM, LENGTH, 0.1),
+    "gru additive": lambda: GRU(RecurrentSettings(1, "additive"), DIM, LENGTH, 0.1),
+    "lstm": lambda: LSTM(RecurrentSettings(2), DIM, LENGTH, 0.1),
+    "lstm dot": lambda: LSTM(RecurrentSettings(1, "dot"), DIM, LENGTH, 0.1),
+    "lstm additive": lambda: LSTM(RecurrentSettings(1, "additive"), DIM, LENGTH, 0.1),
 }
 
 
@@ -129,8 +130,8 @@ def test_heads_that_do_not_divide_dim_are_refused_with_both_numbers():
         (lambda: TransformerSettings(num_layers=0), "num_layers = 0"),
         (lambda: TransformerSettings(ffn_multiple=0), "ffn_multiple = 0"),
         (lambda: TransformerSettings(attention_dropout=1.0), "attention_dropout = 1.0"),
-        (lambda: GRUSettings(num_layers=0), "num_layers = 0"),
-        (lambda: LSTMSettings(num_layers=-1), "num_layers = -1"),
+        (lambda: RecurrentSettings(num_layers=0), "num_layers = 0"),
+        (lambda: RecurrentSettings(num_layers=-1), "num_layers = -1"),
     ],
 )
 def test_impossible_settings_are_refused(make, match):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from horae.models.encoders.gru import GRU, GRUSettings
-from horae.models.encoders.lstm import LSTM, LSTMSettings
+from horae.models.encoders.gru import GRU
+from horae.models.encoders.lstm import LSTM
+from horae.models.encoders.recurrent import RecurrentSettings
 
 
 def sigmoid(x):
@@ -20,7 +21,7 @@ def states(encoder, x_BLD):
 
 
 def test_one_unit_lstm_worked_by_hand():
-    lstm = LSTM(LSTMSettings(), dim=1, max_len=2, dropout=0.0)
+    lstm = LSTM(RecurrentSettings(), dim=1, max_len=2, dropout=0.0)
     with torch.no_grad():
         lstm.cells.weight_ih_l0.copy_(torch.tensor([[1.0], [0.5], [2.0], [-1.0]]))  # i, f, g, o
         lstm.cells.weight_hh_l0.copy_(torch.tensor([[0.5], [1.0], [-1.0], [2.0]]))
@@ -35,7 +36,7 @@ def test_one_unit_lstm_worked_by_hand():
 
 
 def test_one_unit_gru_worked_by_hand():
-    gru = GRU(GRUSettings(), dim=1, max_len=2, dropout=0.0)
+    gru = GRU(RecurrentSettings(), dim=1, max_len=2, dropout=0.0)
     with torch.no_grad():
         gru.cells.weight_ih_l0.copy_(torch.tensor([[1.0], [-1.0], [2.0]]))  # r, z, n
         gru.cells.weight_hh_l0.copy_(torch.tensor([[0.5], [1.0], [3.0]]))
@@ -74,7 +75,7 @@ def numpy_gru(x_LD, w, u, b, c):
 def test_wide_gates_equal_the_equations_in_numpy(seed):
     torch.manual_seed(seed)
     x_LD = torch.randn(6, 5)
-    for encoder in (LSTM(LSTMSettings(), 5, 6, 0.0), GRU(GRUSettings(), 5, 6, 0.0)):
+    for encoder in (LSTM(RecurrentSettings(), 5, 6, 0.0), GRU(RecurrentSettings(), 5, 6, 0.0)):
         torch.nn.init.normal_(encoder.cells.bias_ih_l0)
         torch.nn.init.normal_(encoder.cells.bias_hh_l0)
         w, u, b, c = (p.detach().double().numpy() for p in encoder.cells.parameters())
@@ -84,12 +85,12 @@ def test_wide_gates_equal_the_equations_in_numpy(seed):
 
 
 def test_a_fresh_lstm_remembers_and_all_other_biases_are_zero():
-    lstm = LSTM(LSTMSettings(num_layers=2), dim=4, max_len=2, dropout=0.0)
+    lstm = LSTM(RecurrentSettings(num_layers=2), dim=4, max_len=2, dropout=0.0)
     for layer in ("l0", "l1"):
         total = getattr(lstm.cells, f"bias_ih_{layer}") + getattr(lstm.cells, f"bias_hh_{layer}")
         assert [gate.tolist() for gate in total.chunk(4)] == [[0.0] * 4, [1.0] * 4, [0.0] * 4, [0.0] * 4]
 
 
 def test_recurrent_weights_start_orthogonal():
-    for gate in GRU(GRUSettings(), 8, 2, 0.0).cells.weight_hh_l0.detach().chunk(3):
+    for gate in GRU(RecurrentSettings(), 8, 2, 0.0).cells.weight_hh_l0.detach().chunk(3):
         torch.testing.assert_close(gate @ gate.T, torch.eye(8), atol=1e-5, rtol=0)

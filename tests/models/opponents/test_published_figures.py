@@ -1,4 +1,4 @@
-"""Figures of others on ml-100k: last event of each user, ties in the order of the file, all items ranked, seen masked."""
+"""Figures of others on ml-100k: last event of each user, ties in file order, all items ranked, seen masked."""
 
 import numpy as np
 import pytest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.inputs import Reading
-from horae.cli.output import say, show, show_json
+from horae.cli.output import say, show, show_json, wrapped
 from horae.cli.verb import verb
 
 __all__ = ["EXAMPLES", "describe"]
@@ -50,7 +51,7 @@ def describe(
     if json_:
         show_json(description.as_dict())
     else:
-        show(f"{log.report}\n")
+        show(wrapped(str(log.report), sys.stdout) + "\n")
         show(str(description))
     if check and description.warnings:
         raise typer.Exit(1)

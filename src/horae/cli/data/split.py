@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from horae.cli import options as o
 from horae.cli.files import replacing, table_to
 from horae.cli.inputs import Cutting, Reading
-from horae.cli.output import say, show, show_json
+from horae.cli.output import say, show, show_json, wrapped
 from horae.cli.verb import verb
 
 __all__ = ["EXAMPLES", "split"]
@@ -54,5 +55,5 @@ def split(
     if json_:
         show_json({"files": files, **cut.as_dict()})
     else:
-        show(str(cut))
+        show(wrapped(str(cut), sys.stdout))
         say(f"The parts: {', '.join(files.values())}")

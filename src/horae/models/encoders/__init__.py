@@ -16,8 +16,8 @@ __all__ = ["ENCODERS", "Encoder", "EncoderSettings", "last_state"]
 
 ENCODERS: dict[str, tuple[str, str, str]] = {
     "transformer": ("horae.models.encoders.transformer", "Transformer", "TransformerSettings"),
-    "gru": ("horae.models.encoders.gru", "GRU", "GRUSettings"),
-    "lstm": ("horae.models.encoders.lstm", "LSTM", "LSTMSettings"),
+    "gru": ("horae.models.encoders.gru", "GRU", "RecurrentSettings"),
+    "lstm": ("horae.models.encoders.lstm", "LSTM", "RecurrentSettings"),
 }
 """Name in `[model] encoder`, its module, its class, its settings dataclass."""
 

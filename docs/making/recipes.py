@@ -1,0 +1,96 @@
+"""The page of recipes: every key of every table, from the settings dataclasses, and each installed recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from making.markdown import code, entries, listed, table, type_text
+
+__all__ = ["recipes_page"]
+
+
+def recipes_page() -> Iterator[str]:
+    """Every key of every table, and each recipe as it is installed."""
+    from horae.data.settings import DataSettings
+    from horae.models.compose import model_keys
+    from horae.models.encoders import ENCODERS
+    from horae.models.network import NetworkSettings
+    from horae.models.opponents import settings_of
+    from horae.recommend.recommender import RecommendSettings
+    from horae.training.loop import LoopSettings
+    from horae.training.train import ObjectiveSettings
+
+    yield "# Recipes"
+    yield "A recipe is a TOML file with up to four tables. A key that does not exist, has the wrong type, or has no"
+    yield "effect beside the others is an error. `horae recipes show NAME` prints a recipe with every default filled"
+    yield "in; `--set table.key=value` overrides one key."
+    yield ""
+    yield "## [data]"
+    yield ""
+    yield "How the log is cleaned."
+    yield ""
+    yield _keys(DataSettings)
+    yield "## [model]"
+    yield ""
+    yield f"Either `encoder` (one of {listed(ENCODERS)}) or `opponent` (see [models](../models.md))."
+    yield ""
+    for part in model_keys():
+        if part == "network":
+            yield "### Every network"
+            yield ""
+            yield _keys(NetworkSettings)
+        elif part in ENCODERS:
+            yield f'### encoder = "{part}"'
+            yield ""
+            module, _, settings_name = ENCODERS[part]
+            yield _keys(getattr(importlib.import_module(module), settings_name))
+        else:
+            yield f'### opponent = "{part}"'
+            yield ""
+            yield _keys(settings_of(part))
+    yield "## [train]"
+    yield ""
+    yield "What is learned and how. Opponents only count, so their recipes have no `[train]`."
+    yield ""
+    yield _keys(ObjectiveSettings, LoopSettings)
+    yield "## [recommend]"
+    yield ""
+    yield _keys(RecommendSettings)
+    yield "## The installed recipes"
+    yield ""
+    for name, text in recipe_texts().items():
+        yield f"### {name}"
+        yield code(text, "toml")
+
+
+def recipe_texts() -> dict[str, str]:
+    """Each installed recipe as it stands in the package."""
+    import horae
+    from horae.recipe import recipe_names
+
+    folder = Path(horae.__file__).parent / "recipes"
+    return {name: (folder / f"{name}.toml").read_text(encoding="utf-8").strip() for name in recipe_names()}
+
+
+def _keys(*classes: type[Any]) -> str:
+    rows = []
+    for cls in classes:
+        hints, told = get_type_hints(cls), entries(inspect.cleandoc(cls.__doc__ or ""), "Attributes")
+        for key in dataclasses.fields(cls):
+            doc = key.metadata.get("doc") or told.get(key.name, "")
+            rows.append((f"`{key.name}`", type_text(hints[key.name]), f"`{_toml(key.default)}`", doc))
+    return table(("key", "type", "default", "what it does"), rows)
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)
