@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from horae.data.checks import describe
     from horae.data.clean import read_events
+    from horae.data.settings import DataSettings
+    from horae.data.shop.settings import ShopSettings
     from horae.data.simulate import simulate
     from horae.data.split import Split, split_by_column, split_by_time, split_leave_one_out, split_rolling
     from horae.errors import (
@@ -23,27 +25,31 @@ if TYPE_CHECKING:
         StoreError,
         UnknownIdError,
     )
-    from horae.evaluation.protocol import evaluate
+    from horae.evaluation.protocol import Evaluation, evaluate
     from horae.recommend.recommender import Recommender
     from horae.recommend.run import load
     from horae.schema import Events, HistoryEvent, Recommendations, Requests
     from horae.training.compare import compare
-    from horae.training.train import train
+    from horae.training.train import Options, train
 
 __version__ = "0.1.0"
 
 _HOME = {
     "DataError": "errors",
+    "DataSettings": "data.settings",
+    "Evaluation": "evaluation.protocol",
     "Events": "schema",
     "HistoryEvent": "schema",
     "HoraeError": "errors",
     "MissingExtraError": "errors",
     "NotTrainedError": "errors",
+    "Options": "training.train",
     "RecipeError": "errors",
     "Recommendations": "schema",
     "Recommender": "recommend.recommender",
     "Requests": "schema",
     "RunError": "errors",
+    "ShopSettings": "data.shop.settings",
     "Split": "data.split",
     "StoreError": "errors",
     "UnknownIdError": "errors",
@@ -62,16 +68,20 @@ _HOME = {
 
 __all__ = [
     "DataError",
+    "DataSettings",
+    "Evaluation",
     "Events",
     "HistoryEvent",
     "HoraeError",
     "MissingExtraError",
     "NotTrainedError",
+    "Options",
     "RecipeError",
     "Recommendations",
     "Recommender",
     "Requests",
     "RunError",
+    "ShopSettings",
     "Split",
     "StoreError",
     "UnknownIdError",

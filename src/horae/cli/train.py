@@ -14,7 +14,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.inputs import Cutting, Reading, read_table_of
-from horae.cli.judging import commands_of, first_report, judge, keep, report_of
+from horae.cli.judging import commands_of, first_report, judge, keep
 from horae.cli.output import if_stopped, say, show, show_json
 from horae.cli.place import Place
 from horae.cli.verb import verb
@@ -123,11 +123,12 @@ def train_run(recipe: Recipe, split: Split, place: Place, how: How, reading: Rea
         return recommender
     if how.refit:
         with if_stopped(f"Stopped by hand: {place.run} holds the trained run, not refitted."):
-            judged = keep(place.run, recommender, split, judge(recommender, split, seed=how.seed))
+            keep(place.run, recommender, split, judge(recommender, split, seed=how.seed))
+            judged = (place.run / "report.html").read_text(encoding="utf-8")  # its lists are the judged model's
             say("Training once more, on all events ...")
             recommender = refit_run(recommender, options=options)
             recommender.save(place.run, events=not how.no_events, overwrite=True)
-            update(place.run, {"report.html": report_of(place.run, recommender, split, judged).html()})
+            update(place.run, {"report.html": judged})
     place.clear()
     return recommender
 

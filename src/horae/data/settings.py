@@ -23,7 +23,7 @@ class DataSettings:
     """How a raw log becomes Events.
 
     Attributes:
-        timezone: Zone of times written without one, such as "Europe/Berlin"; None: UTC.
+        timezone: Zone of times written without one, such as "Europe/Berlin"; left out: UTC.
         max_bad: Largest share of unreadable rows that is set aside rather than refused.
         earliest: ISO date or time; events before it are dropped. Also moves the bound of possible times (1971).
         latest: ISO date (that day included) or time; events after it are dropped. Also moves the bound (2100).

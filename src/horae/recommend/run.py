@@ -179,10 +179,12 @@ def _write_parts(recommender: Recommender, folder: Path, events: bool) -> None:
     arrays = {f"model.{name}": array for name, array in recommender.model.arrays().items()}
     arrays |= {f"fallback.{name}": array for name, array in recommender.fallback.arrays().items()}
     cpu = {name: array.detach().cpu().contiguous().clone() for name, array in arrays.items()}
-    safetensors.torch.save_file(cpu, folder / "weights.safetensors")
+    weights = folder / "weights.safetensors"
+    safetensors.torch.save_file(cpu, weights)
     recipe = recommender.recipe
     tables = {"name": recipe.name, "about": recipe.about, **{table: getattr(recipe, table) for table in TABLES}}
     (folder / "recipe.toml").write_text(to_toml(tables), encoding="utf-8")
+    weights.chmod((folder / "recipe.toml").stat().st_mode)  # as readable as the rest: safetensors makes it private
     pl.DataFrame({"item_id": recommender.items.all}).write_parquet(folder / "vocabulary.parquet")
     if recommender.catalog is not None:
         recommender.catalog.write_parquet(folder / "catalog.parquet")

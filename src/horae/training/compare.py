@@ -116,7 +116,7 @@ def compare(
     Args:
         data: Cleaned events, split by time here; or a split.
         recipes: Names, files or recipes; opponents are recipes too.
-        overrides: Settings over every recipe that has the key's table in use.
+        overrides: Settings such as `train.epochs=5`, over each recipe in which the key has an effect.
         folds: Repeat over so many rolling time windows; needs events, not a split.
         horizon: With folds: length of each test window, as a share of the events.
         seed: For all trainings.
@@ -125,7 +125,7 @@ def compare(
     Raises:
         RecipeError: A recipe is wrong (found before anything trains), or fewer than one is given.
     """
-    chosen = [check(_loaded(recipe).with_overrides(overrides)) for recipe in recipes]
+    chosen = _chosen([_loaded(recipe) for recipe in recipes], list(overrides))
     if not chosen:
         raise RecipeError("There is no recipe to compare.", hint="Give some: --recipes sasrec,markov,popularity")
     if folds is not None:
@@ -135,6 +135,22 @@ def compare(
     else:
         splits = [data if isinstance(data, Split) else split_by_time(data)]
     return Comparison(splits[0].kind, [_fold(split, chosen, seed, options) for split in splits])
+
+
+def _chosen(recipes: Sequence[Recipe], overrides: Sequence[str]) -> list[Recipe]:
+    """Each recipe with the overrides that it has a use for; one that no recipe has a use for is an error."""
+    fitting = [[override for override in overrides if _has_effect(recipe, override)] for recipe in recipes]
+    idle = set(overrides) - {override for those in fitting for override in those}
+    if idle and recipes:
+        check(recipes[0].with_overrides(sorted(idle)[:1]))  # says what is wrong with it
+        raise RecipeError(f"--set {sorted(idle)[0]} has no effect on any of the recipes.", hint="Remove it.")
+    return [check(recipe.with_overrides(those)) for recipe, those in zip(recipes, fitting, strict=True)]
+
+
+def _has_effect(recipe: Recipe, override: str) -> bool:
+    table, _, key = override.partition("=")[0].strip().partition(".")
+    filled = check(recipe)
+    return key in filled.model if table == "model" else table != "train" or "encoder" in filled.model
 
 
 def _mean(evaluation: Evaluation, metric: str) -> float:

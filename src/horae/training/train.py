@@ -73,8 +73,12 @@ class ObjectiveSettings:
         default="softmax",
         metadata={"doc": "`softmax` over all items, `sampled_softmax`, `binary`; `mean_squared_error` for values."},
     )
-    num_negatives: int | None = field(default=None, metadata={"doc": "Negatives drawn; only where the loss draws."})
-    negatives: NegativesName | None = field(default=None, metadata={"doc": "How they are drawn: uniform, popularity."})
+    num_negatives: int | None = field(
+        default=None, metadata={"doc": "Negatives drawn: 256 for `sampled_softmax`, 1 for `binary`, where left out."}
+    )
+    negatives: NegativesName | None = field(
+        default=None, metadata={"doc": "How they are drawn: `uniform` where left out, or by `popularity`."}
+    )
 
 
 def train(
