@@ -8,7 +8,7 @@ from typing import Any
 import horae
 from benchmarks.quality import means, trained_and_judged
 
-OVERRIDES = ("model.dropout=0.5",)
+OVERRIDES = ("model.dropout=0.5", "train.batch_tokens=1024", "train.patience=3")
 
 
 def measure(data: Path) -> dict[str, Any]:

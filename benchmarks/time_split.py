@@ -10,7 +10,7 @@ from benchmarks.quality import trained_and_judged
 
 SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ml-1m users 1 to 2999": ("ml-1m/interactions_timestamped_users_1_2999.parquet", ()),
-    "amazon-beauty-2014": ("amazon-beauty-2014/interactions.parquet", ("model.dropout=0.5",)),
+    "amazon-beauty-2014": ("amazon-beauty-2014/interactions.parquet", ("model.dropout=0.5", "train.batch_tokens=1024")),
     "foursquare-nyc": ("foursquare-nyc/interactions.parquet", ()),
 }
 OPPONENTS = ("popularity", "recent_popularity", "recent_popularity_live", "markov", "item_knn")
