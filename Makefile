@@ -7,6 +7,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check install
 TESTS ?= tests
 
+# Threads that spin while they wait make a busy machine ten times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: demo test lint clean
 
 demo: .venv/.demo

@@ -7,6 +7,7 @@ bytes. Every text is escaped here, so callers pass ids and titles as they are. T
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -158,15 +159,17 @@ class Page:
             StoreError: The folder is missing, read-only or full.
         """
         target = Path(path)
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+        unfinished = target.absolute().parent / f".{target.name}.{os.getpid()}.part"
         try:
             unfinished.write_text(self.html(), encoding="utf-8")
             unfinished.replace(target)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
             raise StoreError(
                 f"Cannot write the page {target}: {error.strerror or error}.", hint="Give a folder that can be written."
             ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
         return target
 
 

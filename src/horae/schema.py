@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from horae.errors import DataError
+
 __all__ = [
     "BEHAVIOR",
     "EVENT_ORDER",
@@ -192,6 +194,9 @@ class Requests:
         exclude: Items that may not be recommended.
         only: If given, the only items that may.
         request_ids: Names for the answers; numbered from 0 where absent.
+
+    Raises:
+        DataError: Neither users nor histories, or both; k below 1; not one time per request.
     """
 
     users: pl.Series | None = None
@@ -204,9 +209,18 @@ class Requests:
     request_ids: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        assert (self.users is None) != (self.histories is None), "give users or histories, not both"
+        if (self.users is None) == (self.histories is None):
+            raise DataError(
+                "Expected either users or histories.", hint='Give users=["u1"] or histories=[["i7", "i9"]].'
+            )
+        if self.k < 1:
+            raise DataError(f"k = {self.k}: expected at least 1.", hint="Ask for k=10.")
+        if self.at is not None and len(self.at) != len(self):
+            raise DataError(
+                f"Expected one time for each of {len(self):,} requests, got {len(self.at):,}.",
+                hint="Repeat it where it is the same for all: at=[time] * len(users).",
+            )
         assert self.rows is None or (self.users is not None and self.at is None)
-        assert self.at is None or len(self.at) == len(self)
 
     def __len__(self) -> int:
         if self.users is not None:

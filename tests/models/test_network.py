@@ -5,6 +5,7 @@ from tests.models.batches import batch_of
 from horae.errors import RecipeError, RunError
 from horae.models.compose import compose
 from horae.models.network import NetworkSettings
+from horae.training.losses import full_softmax, sampled_softmax
 
 ITEMS = 20
 TABLES = {
@@ -138,3 +139,15 @@ def test_an_empty_history_gets_finite_scores(network):
 def test_impossible_settings_are_refused(settings, match):
     with pytest.raises(RecipeError, match=match):
         NetworkSettings(**settings)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_network_and_its_losses_stay_on_their_device(table):
+    """The device `meta` holds shapes only, and refuses tensors of another device, as a GPU would."""
+    network, batch = make(table).to("meta"), batch_of(HISTORIES).to("meta")
+    target_N = torch.ones(batch.item_BL.numel(), dtype=torch.int64, device="meta")
+    full_softmax(network.states(batch).flatten(0, 1), network.item_vectors(), target_N).backward()
+    sampled_softmax(network.states(batch).flatten(0, 1), network.item_vectors(), target_N, target_N).backward()
+    with torch.no_grad():
+        scores = network.eval().score(batch)
+    assert scores.device.type == network.items.weight.grad.device.type == "meta"

@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import horae
 from horae.errors import DataError, UnknownIdError
 from horae.recommend.rank import Targets
 from horae.schema import HistoryEvent, Requests
@@ -129,3 +130,58 @@ def test_small_blocks_and_large_ones_give_the_same_lists(recommender, monkeypatc
     pieces = recommender.recommend(users=users, k=5).frame
     assert whole.drop("score").equals(pieces.drop("score"))
     assert np.allclose(whole["score"], pieces["score"], atol=1e-4)
+
+
+def test_nobody_asking_gets_an_empty_list(recommender):
+    for asked in ({"users": []}, {"histories": []}, {"requests": Requests(histories=[])}):
+        answer = recommender.recommend(**asked)
+        assert len(answer) == 0 and {"item_id", "score", "rank", "request_id", "source"} <= set(answer.frame.columns)
+    assert len(recommender.similar([])) == 0
+
+
+def test_one_text_is_no_list_of_items(recommender):
+    for constraint in ({"only": "i001"}, {"exclude": "i001"}):
+        with pytest.raises(DataError, match="list of items"):
+            recommender.recommend(users=["u0001"], **constraint)
+
+
+def test_numbers_of_numpy_stay_numbers(recommender):
+    answer = recommender.recommend(users=np.array([1, 2]), k=1)
+    assert answer.frame["user_id"].dtype == pl.Int64
+
+
+def test_over_another_log_the_old_split_is_gone_and_it_can_be_saved(recommender, tmp_path):
+    part = recommender.events.filter(recommender.events.frame["user_id"] < "u0010")
+    other = recommender.with_events(part)
+    assert other.split is None and recommender.split is not None
+    again = horae.load(other.save(tmp_path / "run"))
+    assert len(again.events) == len(part)
+    with pytest.raises(DataError, match="no items"):
+        recommender.with_events(replace(part, frame=part.frame.drop("item_id")))
+
+
+def test_similar_items_never_stand_all_by_all_in_memory(recommender, monkeypatch):
+    items = recommender.items.all
+    whole = recommender.similar(items, k=3).frame
+    monkeypatch.setattr("horae.recommend.recommender.SCORES_IN_MEMORY", 40)
+    largest = []
+    from horae.recommend import recommender as module
+
+    inner = module.top
+    monkeypatch.setattr(module, "top", lambda scores, k: largest.append(scores.numel()) or inner(scores, k))
+    pieces = recommender.similar(items, k=3).frame
+    assert max(largest) <= 40
+    assert whole.drop("score").equals(pieces.drop("score"))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "either users or histories"),
+        ({"histories": [[]], "k": 0}, "at least 1"),
+        ({"histories": [[], []], "at": [datetime(2024, 1, 1, tzinfo=UTC)]}, "each of 2 requests, got 1"),
+    ],
+)
+def test_requests_that_cannot_be_asked_are_refused_in_words(given, words):
+    with pytest.raises(DataError, match=words):
+        Requests(**given)

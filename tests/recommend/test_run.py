@@ -8,7 +8,7 @@ import time
 import pytest
 
 import horae
-from horae.errors import RunError, StoreError
+from horae.errors import HoraeError, RunError, StoreError
 from horae.recommend.run import update, verify
 
 
@@ -119,3 +119,19 @@ def test_killed_while_replacing_a_run_the_run_is_whole(run):
         process.wait()
         process.stdout.close()
         verify(run)
+
+
+def test_a_device_is_chosen_or_refused_in_words(run):
+    assert horae.load(run, device="auto").device.type in ("cpu", "cuda")
+    for name in ("toaster", "cuda:99"):
+        with pytest.raises(HoraeError, match=name):
+            horae.load(run, device=name)
+
+
+def test_an_update_works_where_files_cannot_have_a_second_name(run, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("horae.recommend.run.os.link", refuse)
+    update(run, {"report.html": "<p>new</p>"})
+    verify(run)

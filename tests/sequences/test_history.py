@@ -111,3 +111,15 @@ def test_microseconds_survive_the_way_to_seconds():
     late = early.replace(microsecond=123457)
     assert to_seconds(early) < to_seconds(late)
     assert np.isnan(to_seconds(None))
+
+
+def test_an_appended_behavior_is_known_or_unknown_as_it_would_be_in_the_log():
+    behaviors = ("view",)
+    rebuilt = events_of([("a", "x", 10, "buy"), ("a", "y", 20, "view")], behaviors=("buy", "view"))
+    whole = Sequences.from_events(rebuilt, ALL, behaviors)
+    grown = Sequences.from_events(events_of([("b", "z", 5)]), ALL, behaviors)
+    for item, behavior, time in (("x", "buy", 10), ("y", "view", 20), ("z", None, 30)):
+        grown.append("a", HistoryEvent(item, behavior, datetime.fromtimestamp(time, UTC)))
+    user = grown.users.indices(["a"])
+    assert whole.flat.behavior_N.tolist() == [0, 1]
+    assert encode(grown.of_users(user)).behavior_BL[0].tolist() == [0, 1, 1]

@@ -42,3 +42,20 @@ def test_an_id_of_another_kind_is_refused_and_changes_nothing():
     numbers.append([9, "11"])
     assert (len(numbers), numbers.indices([9, 11]).tolist()) == (4, [3, 4])
     assert numbers.all.to_list() == [3, 5, 9, 11]
+
+
+@pytest.mark.parametrize("dtype", [pl.Int32, pl.Int64, pl.UInt64])
+def test_a_number_beyond_the_ids_own_type_is_unknown_and_cannot_join(dtype):
+    numbers = Vocabulary.of(pl.Series([3, 5], dtype=dtype))
+    beyond = [10**20, str(10**20), "9" * 5_000, "-" + "9" * 30]
+    assert numbers.indices(beyond).tolist() == [0, 0, 0, 0]
+    assert numbers.indices(pl.Series(["5", str(10**20)] * 2_000))[:2].tolist() == [2, 0]
+    for one in beyond:
+        with pytest.raises(DataError, match="numbers"):
+            numbers.append([one])
+    assert numbers.all.to_list() == [3, 5]
+
+
+def test_a_long_column_of_a_wider_type_is_looked_up_too():
+    numbers = Vocabulary.of(pl.Series([3, 5], dtype=pl.Int32))
+    assert numbers.indices(pl.Series([5, 2**40] * 2_000))[:2].tolist() == [2, 0]

@@ -1,12 +1,15 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
+from safetensors import SafetensorError
 from tests.logs import chain_log
 
-from horae.errors import NotTrainedError, RecipeError, RunError
+from horae.errors import NotTrainedError, RecipeError, RunError, StoreError
 from horae.models.compose import compose
+from horae.schema import Events
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
 from horae.training.loop import LoopSettings, train_network
@@ -111,3 +114,31 @@ def test_padding_and_positions_are_counted():
     trained = run(*network_and_objective(), 1)
     assert trained.padding >= 0
     assert trained.positions - trained.padding == int(np.sum(SEQUENCES.all().lengths - 1)) == 60 * 11
+
+
+def test_a_checkpoint_of_another_recipe_or_log_is_refused(tmp_path):
+    run(*network_and_objective(), 1, folder=tmp_path, made_of="dropout 0.1")
+    with pytest.raises(RunError, match="another training"):
+        run(*network_and_objective(), 2, folder=tmp_path, resume=True, made_of="dropout 0.2")
+    later = pl.col("timestamp") + pl.duration(days=1)
+    for edited in (LOG.frame.with_columns(target=pl.col("item_id") != "i001"), LOG.frame.with_columns(later)):
+        sequences = Sequences.from_events(Events(edited), ITEMS)
+        where = {"validate": None, "seed": 3, "progress": Quiet(), "folder": tmp_path, "resume": True}
+        settings = LoopSettings(epochs=2, batch_tokens=128)
+        with pytest.raises(RunError, match="another training"):
+            train_network(*network_and_objective(), sequences, settings, made_of="dropout 0.1", **where)
+
+
+def test_a_damaged_checkpoint_and_a_full_disk_are_said_in_words(tmp_path, monkeypatch):
+    run(*network_and_objective(), 1, folder=tmp_path)
+    file = tmp_path / "last.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(RunError, match="damaged"):
+        run(*network_and_objective(), 2, folder=tmp_path, resume=True)
+
+    def full(*_):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("horae.training.loop.safetensors.torch.save_file", full)
+    with pytest.raises(StoreError, match="disk is full"):
+        run(*network_and_objective(), 1, folder=tmp_path)

@@ -3,7 +3,7 @@ import torch
 from tests.logs import chain_log, events_of
 
 import horae
-from horae.errors import DataError, NotTrainedError, RecipeError
+from horae.errors import DataError, NotTrainedError, RecipeError, RunError
 from horae.evaluation.opponents import opponents_of
 from horae.recipe import load_recipe, recipe_names
 from horae.training.progress import Quiet
@@ -118,3 +118,62 @@ def test_compare_ranks_recipes_on_one_split_and_over_time():
     assert "markov" in str(comparison)
     over_time = horae.compare(LOG, ["popularity", "markov"], folds=2, horizon=0.1, options=QUIET).as_dict()
     assert len(over_time["folds"]) == 2 and over_time["order"][0] == "markov"
+
+
+def test_the_window_of_recent_popularity_is_chosen_and_written_down_in_the_run(tmp_path):
+    assert check(check(load_recipe("recent-popularity"))).model == {"opponent": "recent_popularity"}
+    recommender = horae.train(horae.split_by_time(LOG), "recent-popularity", options=QUIET)
+    assert "window_days" in recommender.recipe.model
+    again = horae.load(recommender.save(tmp_path / "run"))
+    assert again.recipe == recommender.recipe
+    asked = {"users": ["u0001"], "k": 5}
+    assert again.recommend(**asked).frame.equals(recommender.recommend(**asked).frame)
+    given = horae.train(LOG, "recent-popularity", overrides=["model.window_days=2"], options=QUIET)
+    assert given.recipe.model["window_days"] == 2.0
+
+
+@pytest.mark.parametrize("recipe", ["popularity", "sasrec"])
+def test_a_split_without_validation_has_one_cut_off_its_training_part(recipe):
+    split = horae.split_by_time(LOG, validation=0)
+    assert not (split.part == "validation").any()
+    recommender = horae.train(split, recipe, overrides=SMALL if recipe == "sasrec" else [], options=QUIET)
+    assert (recommender.split.part == "validation").any()
+    assert (recommender.split.part == "test").equals(split.part == "test")
+    assert horae.evaluate(recommender, split, opponents={}, bootstrap=0).passed
+
+
+def test_an_opponent_is_not_calibrated_on_what_it_counted():
+    noise = chain_log(users=300, items=60, length=12, noise=1.0)  # nothing to be learned: a chance is a coin's
+    split = horae.split_by_time(noise)
+    for recipe in ("markov", "item-knn"):
+        recommender = horae.train(split, recipe, options=QUIET)
+        if recommender.calibration is not None:
+            judged = horae.evaluate(recommender, split, opponents={}, bootstrap=0)
+            assert judged.pointwise.log_loss.mean < 0.72
+
+
+def test_resume_refuses_another_dropout(tmp_path):
+    where = Options(progress=Quiet(), folder=tmp_path)
+    horae.train(LOG, "sasrec", overrides=SMALL, options=where)
+    again = Options(progress=Quiet(), folder=tmp_path, resume=True)
+    horae.train(LOG, "sasrec", overrides=[*SMALL, "train.epochs=3"], options=again)
+    with pytest.raises(RunError, match="another training"):
+        horae.train(LOG, "sasrec", overrides=[*SMALL, "model.dropout=0.4"], options=again)
+
+
+def test_two_recipes_of_one_name_are_refused_and_overrides_reach_what_a_recipe_leaves_open():
+    with pytest.raises(RecipeError, match="called 'markov'"):
+        horae.compare(LOG, ["markov", "markov"], options=QUIET)
+    both = ["popularity", "recent-popularity"]
+    comparison = horae.compare(LOG, both, overrides=["model.window_days=3"], options=QUIET)
+    assert set(comparison.order) == {"popularity", "recent-popularity"}
+
+
+def test_where_nobody_in_validation_has_a_history_all_epochs_are_trained():
+    old = [(f"u{n % 20:02}", f"i{n % 7}", 1_000 * n) for n in range(200)]
+    new = [(f"v{n:02}", f"i{n % 7}", 1_000 * (200 + n)) for n in range(50)]
+    split = horae.split_by_time(events_of([*old, *new]))
+    recommender = network(split)
+    assert recommender.card["training"]["best_epoch"] == 2 and recommender.card["training"]["validation"] == {}
+    assert recommender.calibration is None
+    assert horae.train(split, "recent-popularity", options=QUIET).recipe.model == {"opponent": "recent_popularity"}

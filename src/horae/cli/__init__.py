@@ -6,6 +6,7 @@ In: what was typed. Out: one result on standard output, everything else on stand
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -81,6 +82,7 @@ def horae_(
 def main() -> None:
     """Run the command line; the console script `horae`."""
     stand_guard()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin make a busy machine ten times slower
     typer.main.get_command(app)(prog_name="horae")  # calling `app` would put typer's own exception hook in place
 
 

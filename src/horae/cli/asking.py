@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -24,7 +25,8 @@ __all__ = ["blocks_of", "history_of", "items_of", "moment_of", "users_of"]
 
 ROWS_IN_BLOCK = 1_000_000
 ENOUGH_FOR_NEAR = 50_000
-EVENT_KEYS = {"item_id", "behavior", "timestamp", "value"}
+LONGEST_SHOWN = 80
+EVENT_KEYS = {"item_id": str | int, "behavior": str, "timestamp": str | int | float, "value": int | float}
 
 
 def users_of(
@@ -49,7 +51,8 @@ def users_of(
     if not fallback:
         for user, index in zip(asked, known.indices(asked), strict=True):
             if not index:
-                raise UnknownIdError(f"The user {user!r} has no event in this run.", hint=_near(user, known.all))
+                shown = user if len(user) <= LONGEST_SHOWN else f"{user[:LONGEST_SHOWN]}..."
+                raise UnknownIdError(f"The user {shown!r} has no event in this run.", hint=_near(shown, known.all))
     return _as_known(asked, known.all.dtype)
 
 
@@ -83,8 +86,8 @@ def items_of(text: str | None) -> tuple[str | int, ...]:
     return tuple(event.item_id for event in history_of(text))
 
 
-def moment_of(text: str | None) -> datetime | None:
-    """A time as typed: ISO 8601, or seconds since 1970."""
+def moment_of(text: str | None, where: str = "--at") -> datetime | None:
+    """A time as typed: ISO 8601, or seconds since 1970; `where` it was typed, for errors."""
     from horae.data.settings import parse_time
 
     if text is None:
@@ -92,9 +95,9 @@ def moment_of(text: str | None) -> datetime | None:
     try:
         return datetime.fromtimestamp(float(text), UTC)
     except (OverflowError, OSError) as error:
-        raise typer.BadParameter(f"{text!r} is no time.", param_hint="--at") from error
+        raise typer.BadParameter(f"{text!r} is no time.", param_hint=where) from error
     except ValueError:
-        return parse_time(text, "--at")
+        return parse_time(text, where)
 
 
 def blocks_of(users: pl.Series, at: datetime | None, k: int, **constraints: Any) -> Iterator[Requests]:
@@ -129,10 +132,15 @@ def _event(entry: Any) -> HistoryEvent | None:
     """An event as JSON; None where it is not one."""
     from horae.schema import HistoryEvent
 
-    if isinstance(entry, str | int) and not isinstance(entry, bool):
-        return HistoryEvent(entry)
-    if not isinstance(entry, dict) or "item_id" not in entry or not entry.keys() <= EVENT_KEYS:
+    event = entry if isinstance(entry, dict) else {"item_id": entry}
+    if not event.keys() <= EVENT_KEYS.keys() or not all(_fits(event.get(key), EVENT_KEYS[key]) for key in EVENT_KEYS):
         return None
-    when = entry.get("timestamp")
-    moment = None if when is None else moment_of(str(when))
-    return HistoryEvent(entry["item_id"], entry.get("behavior"), moment, entry.get("value"))
+    item, behavior, when, value = (event.get(key) for key in EVENT_KEYS)
+    if item is None:
+        return None
+    moment = None if when is None else moment_of(str(when), "--history: timestamp")
+    return HistoryEvent(item, behavior, moment, value)
+
+
+def _fits(value: Any, kinds: type | UnionType) -> bool:
+    return value is None or (isinstance(value, kinds) and not isinstance(value, bool))

@@ -26,7 +26,7 @@ __all__ = ["EXAMPLES", "demo"]
 EXAMPLES = """\b
 Examples:
   horae demo
-  horae demo -o /tmp/shop --seed 7
+  horae demo -o shop --seed 7
 """
 SHOP = {"users": 1_500, "items": 400, "events": 60_000, "days": 120}
 DIRT = {"gaps": 0.02, "outliers": 0.002, "duplicates": 0.004, "shuffles": 0.01, "missing": 0.002}

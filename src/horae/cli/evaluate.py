@@ -14,10 +14,11 @@ from horae.cli.inputs import Cutting, Reading, read_table_of
 from horae.cli.judging import judge, keep, report_of
 from horae.cli.output import say, show, show_json
 from horae.cli.verb import verb
-from horae.errors import DataError
+from horae.errors import DataError, StoreError
 
 if TYPE_CHECKING:
     from horae.data.split import Split
+    from horae.evaluation.protocol import Evaluation
     from horae.recommend.recommender import Recommender
 
 __all__ = ["EXAMPLES", "evaluate"]
@@ -89,7 +90,7 @@ def evaluate(
     from horae.recommend.run import load
 
     cutting.check()
-    options = judging.options()
+    options, refused = judging.options(), None
     recommender = load(run, device=device)
     if events is None and recommender.card.get("refit"):
         document = _stored(run, recommender)
@@ -98,8 +99,7 @@ def evaluate(
         evaluation = judge(recommender, split, **options)
         document = {**evaluation.as_dict(), "run": str(run)}
         if events is None:
-            keep(run, recommender, split, evaluation)
-            say(f"Report: {run / 'report.html'}")
+            refused = _kept(run, recommender, split, evaluation)
         if html is not None:
             report_of(run, recommender, split, document).write(html)
             say(f"Report: {html}")
@@ -112,6 +112,18 @@ def evaluate(
     if not document["passed"]:
         say("error: the leak audit failed: an answer depends on events after its request.")
         raise typer.Exit(1)
+    if refused is not None:
+        raise refused
+
+
+def _kept(run: Path, recommender: Recommender, split: Split, evaluation: Evaluation) -> StoreError | None:
+    """Put it into the run folder; should storage refuse, the result is shown all the same."""
+    try:
+        keep(run, recommender, split, evaluation)
+    except StoreError as error:
+        return error
+    say(f"Report: {run / 'report.html'}")
+    return None
 
 
 def _stored(run: Path, recommender: Recommender) -> dict[str, Any]:

@@ -34,7 +34,10 @@ def check_ending(target: str, option: str = "-o") -> None:
         )
     if target != "-":
         with _storage(Path(target)):
-            Path(target).absolute().parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(target).absolute().parent
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise OSError(f"{folder} is read-only")
 
 
 @contextlib.contextmanager
@@ -70,7 +73,8 @@ def replacing(path: Path) -> Iterator[Path]:
                 os.fsync(written.fileno())
             beside.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only disk refuses this too; the first refusal is the one to tell
+            beside.unlink()
 
 
 @contextlib.contextmanager

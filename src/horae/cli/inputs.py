@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from horae.data.split import Split
     from horae.schema import Events
 
-__all__ = ["Cutting", "Reading", "read_ids", "read_table_of"]
+__all__ = ["Cutting", "Reading", "data_table", "read_ids", "read_table_of"]
 
 KINDS = ("time", "leave-one-out", "column")
 
@@ -177,6 +177,21 @@ class Cutting:
         return split
 
 
+def data_table(overrides: Sequence[str] | None) -> Mapping[str, Any]:
+    """The `[data]` table of a verb that only cleans.
+
+    Raises:
+        typer.BadParameter: A key of another table, which has no effect there.
+    """
+    from horae.recipe import TABLES, Recipe
+
+    recipe = Recipe("data").with_overrides(overrides or ())
+    for table in TABLES[1:]:
+        for key in getattr(recipe, table):
+            raise typer.BadParameter(f"{table}.{key} has no effect here: give keys of [data].", param_hint="--set")
+    return recipe.data
+
+
 def read_table_of(source: str, key: str) -> pl.DataFrame:
     """A catalog (`key` is item_id) or profiles (user_id): the key under its own name, whatever the file calls it.
 
@@ -206,9 +221,10 @@ def read_ids(source: str, key: str) -> pl.Series:
     from horae.data.understanding.names import rank
     from horae.errors import DataError
 
-    text = _as_lines(source)
+    content = sys.stdin.buffer.read() if source == "-" else None
+    text = _as_lines(source, content)
     if text is None or (text and re.search(r"[,;\t|]", text[0])):
-        frame = read_table(source, max_bad=0.0).frame
+        frame = read_table(source if content is None else content, max_bad=0.0).frame
         return frame[_key_column(frame.columns, key, source)].drop_nulls().unique(maintain_order=True)
     lines = text[1:] if text and rank(key, text[0]) is not None else text
     if not lines:
@@ -216,10 +232,10 @@ def read_ids(source: str, key: str) -> pl.Series:
     return pl.Series(key, lines, dtype=pl.String).unique(maintain_order=True)
 
 
-def _as_lines(source: str) -> list[str] | None:
+def _as_lines(source: str, content: bytes | None) -> list[str] | None:
     """The lines that hold something; None where the source is no text in lines."""
-    if source == "-":
-        data = sys.stdin.buffer.read()
+    if content is not None:
+        data = content
     elif Path(source).is_file():
         data = Path(source).read_bytes()
     else:

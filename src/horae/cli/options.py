@@ -28,7 +28,7 @@ Set = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Same input and seed: same result.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Same input and seed: same result.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 Catalog = Annotated[
     str | None,

@@ -143,7 +143,7 @@ def recommend(
 
 def _answers(recommender: Recommender, asking: Asking, constraints: Constraints) -> Iterator[Recommendations]:
     at = moment_of(asking.at)
-    exclude, only = items_of(constraints.exclude), items_of(constraints.only) if constraints.only else None
+    exclude, only = items_of(constraints.exclude), None if constraints.only is None else items_of(constraints.only)
     if asking.history is not None:
         history = history_of(asking.history)
         yield recommender.recommend(histories=[history], k=constraints.k, at=at, exclude=exclude, only=only)

@@ -26,6 +26,8 @@ Boundary = float | str | date | timedelta
 
 DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d|w)")
 UNIT_SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+LONGEST_SECONDS: Final = 100 * 365 * 86_400
+"""Beyond any log: what is longer leaves an empty part as this does."""
 BEYOND: Final = 3
 """The part of rows that belong nowhere."""
 
@@ -70,7 +72,9 @@ def boundary_before(times: Array, wish: Boundary, what: str, before: int | None 
         first, last = (as_text(int(edge)) for edge in (times[0], times[-1]))
         raise DataError(
             f"{what} = {wish}: an empty part would result. The log has {len(times):,} times from {first} to {last}.",
-            hint="Give a longer log, or another boundary.",
+            hint="Give a longer log, or another boundary."
+            if first != last
+            else "All times are equal: use --split leave-one-out, by the log's order.",
         )
     return boundary
 
@@ -119,7 +123,8 @@ def as_text(boundary: int) -> str:
 def _read(text: str, what: str) -> float | timedelta | datetime:
     text = text.strip()
     if duration := DURATION.fullmatch(text):
-        return timedelta(seconds=float(duration[1]) * UNIT_SECONDS[duration[2]])
+        seconds = float(duration[1]) * UNIT_SECONDS[duration[2]]
+        return timedelta(seconds=min(seconds, LONGEST_SECONDS))
     try:
         return float(text)
     except ValueError:

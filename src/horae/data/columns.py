@@ -20,7 +20,7 @@ from horae.data.reading.raw import RawTable, read_share
 from horae.data.understanding.roles import ROW_NUMBER, Roles, choose_roles, parse_mapping
 from horae.data.understanding.times import Times, check_zone, read_times
 from horae.data.understanding.values import as_ids, as_position, as_values, too_long
-from horae.schema import BEHAVIOR, ITEM, TIMESTAMP, USER, VALUE, Step
+from horae.schema import BEHAVIOR, EVENT_ORDER, ITEM, TIMESTAMP, USER, VALUE, Step
 
 __all__ = ["parse_mapping", "understand"]
 
@@ -168,17 +168,25 @@ def _unsure(roles: Roles) -> bool:
 
 
 def _context(frame: pl.DataFrame, roles: Roles) -> tuple[list[pl.Series], list[Step]]:
-    """All other columns, unchanged; those whose name a role has taken get another one."""
+    """All other columns, unchanged; those that bear a role's name without having the role get another one."""
     used = {*roles.columns.values(), roles.clock}
     rest, steps = [], []
     for name in (name for name in frame.columns if name not in used):
         column = frame[name]
-        if name in roles.columns:
+        if name in ORDER or (name == EVENT_ORDER and not _counts(column)):
             new = f"{name}_in_log"
-            steps.append(Step("columns", "changed", 0, f"the log's own column {name!r} is called {new!r} here."))
+            message = f"the log's own column {name!r} is not taken as {name}; it is called {new!r} here."
+            steps.append(Step("columns", "changed", 0, message))
             column = column.alias(new)
         rest.append(column)
     return rest, steps
+
+
+def _counts(column: pl.Series) -> bool:
+    """Whether each cell is a whole number, as `event_order` is in Events that are read again."""
+    if not (column.dtype.is_integer() or column.dtype == pl.String):
+        return False
+    return column.cast(pl.Int64, strict=False).null_count() == 0
 
 
 def _first(mask: pl.Series) -> list[int]:

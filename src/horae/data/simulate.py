@@ -10,6 +10,7 @@ There is one complement for each style, so the last item alone does not tell whi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -110,7 +111,8 @@ def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(written.fileno())
         beside.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 def _frame(world: World, log: Walk, catalog: pl.DataFrame, profiles: pl.DataFrame) -> pl.DataFrame:

@@ -48,7 +48,8 @@ def read_table(
     """Read a log as it stands.
 
     Args:
-        source: What to read; compressed files (gzip, Zstandard, a zip of one) are unpacked on the way.
+        source: What to read; compressed files (gzip, Zstandard, a zip of one) are unpacked on the way. Bytes are a
+            file's content.
         max_bad: Largest share of unreadable rows that is set aside rather than refused.
         query: SQL or a table's name, for a database.
         header: Whether a text file's first row names its columns; None: recognise it.
@@ -63,6 +64,8 @@ def read_table(
         MissingExtraError: A database without its driver.
     """
     options = Options(header, delimiter, encoding, max_bad)
+    if isinstance(source, bytes):
+        return _one(_read_bytes(source, "the input", options))
     if not isinstance(source, str | os.PathLike):
         return _from_frame(source)
     name = os.fspath(source)
@@ -73,6 +76,8 @@ def read_table(
     if name == "-":
         return _one(_read_bytes(sys.stdin.buffer.read(), "standard input", options))
     paths = _paths(name)
+    if paths[0].is_fifo():  # <(zcat events.csv.gz): can be read once only
+        return _one(_read_bytes(paths[0].read_bytes(), name, options))
     if len(paths) == 1 and paths[0].is_file() and _is_database(str(paths[0])):
         scheme = "sqlite" if _head(paths[0]).startswith(SQLITE) else "duckdb"
         return _table(read_sql(f"{scheme}:///{paths[0]}", query), name, [])

@@ -25,7 +25,7 @@ from horae.recommend.recommender import Recommender
 from horae.schema import ITEM, USER
 from horae.sequences.vocabulary import Vocabulary
 
-__all__ = ["Background", "Judged", "background_of", "judge", "main_k"]
+__all__ = ["Background", "Judged", "answers", "background_of", "judge", "main_k"]
 
 USERS_FOR_DIVERSITY = 20_000
 LISTS_FOR_DIVERSITY = 2_000
@@ -113,7 +113,7 @@ def judge(recommender: Recommender, cut: Cut, ks: tuple[int, ...], background: B
         seed: Of the sample of 2,000 lists that diversity is measured on.
     """
     targets = cut.targets(recommender.items)
-    ranks, items_BK, fallback_B = _answers(recommender, cut, targets, max(ks))
+    ranks, items_BK, fallback_B = answers(recommender, cut, targets, max(ks))
     values = {f"{name}@{k}": metric(ranks, k) for k in ks for name, metric in AT_K.items()}
     values["auc"] = auc(ranks)
     k = main_k(ks)
@@ -127,9 +127,10 @@ def judge(recommender: Recommender, cut: Cut, ks: tuple[int, ...], background: B
     return Judged(ranks, targets.item, values, shown, items_BK, fallback_B)
 
 
-def _answers(
+def answers(
     recommender: Recommender, cut: Cut, targets: Targets, depth: int
 ) -> tuple[Ranks, npt.NDArray[np.int32], BoolArray]:
+    """Where the targets stand, the lists of `depth` items, and which of them the fallback made; requests in order."""
     rank_T = np.zeros(len(targets.item), dtype=np.int64)
     candidates_B = np.zeros(len(cut), dtype=np.int64)
     items_BK = np.zeros((len(cut), depth), dtype=np.int32)

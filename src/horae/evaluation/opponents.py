@@ -21,7 +21,7 @@ from horae.recipe import Recipe
 from horae.recommend.recommender import Recommender
 from horae.sequences.history import Sequences
 
-__all__ = ["LIVE", "choose", "fitted", "opponents_of"]
+__all__ = ["LIVE", "choose", "opponents_of"]
 
 LIVE = "recent_popularity_live"
 CHOOSES = "ndcg@10"
@@ -31,6 +31,7 @@ def opponents_of(
     recommender: Recommender, split: Split, names: Iterable[str] | None = None
 ) -> dict[str, Recommender | str]:
     """Fit the opponents of a recommender; all of them unless named. A text instead says why one is not there."""
+    known = Sequences.from_events(split.train, recommender.items, recommender.sequences.behaviors)
     beside: dict[str, Recommender | str] = {}
     chosen: dict[str, dict[str, Any]] = {}
     for name in names if names is not None else [*OPPONENTS, LIVE]:
@@ -38,7 +39,7 @@ def opponents_of(
         try:
             if kind not in chosen:
                 chosen[kind] = choose(kind, {}, recommender, split)
-            model = fitted(kind, chosen[kind], recommender, split)
+            model: Model = make_opponent(kind, chosen[kind]).fit(known)
             if name == LIVE:
                 assert isinstance(model, RecentPopularity)
                 model = model.live(recommender.sequences)
@@ -51,21 +52,20 @@ def opponents_of(
 
 
 def choose(name: str, table: Mapping[str, Any], recommender: Recommender, split: Split) -> dict[str, Any]:
-    """What an opponent leaves open (a window, a decay), chosen by validation NDCG@10; fitted on the fit part alone."""
+    """What an opponent leaves open (a window, a decay), chosen by validation NDCG@10; fitted on the fit part alone.
+
+    Where nothing can be validated, it stays open: the opponent's own defaults hold.
+    """
     tables = variants(name, table)
     if len(tables) == 1 or not (split.part == "validation").any():
-        return tables[0]
-    sequences = Sequences.from_events(split.fit, recommender.items, recommender.sequences.behaviors)
+        return dict(table)
     cut = validation_cut(split, limit=2_000, seed=0)
+    if len(cut) == 0:
+        return dict(table)
+    sequences = Sequences.from_events(split.fit, recommender.items, recommender.sequences.behaviors)
 
     def reached(candidate: Mapping[str, Any]) -> float:
         model = make_opponent(name, candidate).fit(sequences)
         return quality(replace(recommender, model=model), cut)[CHOOSES]
 
     return max(tables, key=reached)  # the first of equals
-
-
-def fitted(name: str, table: Mapping[str, Any], recommender: Recommender, split: Split) -> Model:
-    """An opponent fitted on everything before the test."""
-    known = Sequences.from_events(split.train, recommender.items, recommender.sequences.behaviors)
-    return make_opponent(name, table).fit(known)

@@ -13,8 +13,8 @@ import polars as pl
 
 from horae.data.split import Split
 from horae.evaluation.cut import Cut, requests_of
+from horae.evaluation.judge import answers
 from horae.evaluation.metrics.ndcg import ndcg
-from horae.evaluation.metrics.ranks import Ranks
 from horae.evaluation.metrics.recall import recall
 from horae.recommend.recommender import Recommender
 
@@ -35,16 +35,7 @@ def validation_cut(split: Split, *, limit: int, seed: int) -> Cut:
 
 def quality(recommender: Recommender, cut: Cut, k: int = 10) -> dict[str, float]:
     """Mean NDCG and recall at k over users, by the very path that recommends."""
-    targets = cut.targets(recommender.items)
-    rank_T = np.zeros(len(targets.item), dtype=np.int64)
-    candidates_B = np.zeros(len(cut), dtype=np.int64)
-    place = np.arange(len(targets.item))
-    for answer in recommender.answer(cut.requests, targets, depth=1):
-        size = np.diff(answer.target_offsets)
-        first = np.repeat(cut.offset_B1[answer.rows] - answer.target_offsets[:-1], size)
-        rank_T[first + place[: len(first)]] = answer.target_ranks
-        candidates_B[answer.rows] = answer.candidates_B
-    ranks = Ranks(rank_T, cut.offset_B1, candidates_B)
+    ranks, _, _ = answers(recommender, cut, cut.targets(recommender.items), depth=1)
     of_user = np.bincount(cut.user_B)
     asked = of_user > 0
     return {

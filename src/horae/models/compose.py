@@ -17,7 +17,7 @@ from horae.models.encoders import ENCODERS, Encoder
 from horae.models.heads import NextItem, Value
 from horae.models.items.ids import IdTable
 from horae.models.network import Network, NetworkSettings
-from horae.models.opponents import OPPONENTS, make_opponent, settings_of
+from horae.models.opponents import OPPONENTS, make_opponent, settings_of, variants
 from horae.recipe import Table, settings
 
 __all__ = ["compose", "model_keys", "resolved"]
@@ -51,10 +51,16 @@ def compose(table: Table, num_items: int, num_behaviors: int) -> Model:
 
 
 def resolved(table: Table) -> dict[str, Any]:
-    """The same table with every default filled in, as it is saved with a run."""
+    """The same table with every default filled in, as it is saved with a run.
+
+    What an opponent leaves to be chosen on validation stays open, and a setting that is None stays out: TOML has none.
+    """
     if _choice(table) == "opponent":
         name = table["opponent"]
-        return {"opponent": name, **dataclasses.asdict(_opponent_settings(table))}
+        filled = dataclasses.asdict(_opponent_settings(table))
+        if len(variants(name, _rest(table, "opponent"))) > 1:
+            return dict(table)
+        return {"opponent": name, **{key: value for key, value in filled.items() if value is not None}}
     shape, encoder_settings = _network_settings(table)
     return {"encoder": table["encoder"], **dataclasses.asdict(shape), **dataclasses.asdict(encoder_settings)}
 

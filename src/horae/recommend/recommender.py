@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,7 +133,7 @@ class Recommender:
             recommender.recommend(histories=[["i7", "i9"]], k=10)
             ```
         """
-        asked = requests or _requests(users, histories, k, at, tuple(exclude), None if only is None else tuple(only))
+        asked = requests if requests is not None else _requests(users, histories, k, at, exclude, only)
         answers = list(self.answer(asked, depth=asked.k))
         return Recommendations(self._frame(asked, answers), tuple(self._notes(asked)))
 
@@ -201,13 +202,14 @@ class Recommender:
         index = torch.from_numpy(self._known_items(wanted))
         with torch.no_grad():
             unit_ID = torch.nn.functional.normalize(vectors().float(), dim=1)
-            scores_BI = unit_ID[index] @ unit_ID.T
-        scores_BI[:, 0] = MINUS_INFINITY
-        scores_BI[torch.arange(len(index)), index] = MINUS_INFINITY
-        rows = np.arange(len(index))
-        answer = _answered(rows, scores_BI, np.zeros(len(index), dtype=np.bool_), None, k)
+        answers = []
+        for rows in self._pieces(np.arange(len(index))):
+            scores_BI = unit_ID[index[rows]] @ unit_ID.T
+            scores_BI[:, 0] = MINUS_INFINITY
+            scores_BI[torch.arange(len(rows)), index[rows]] = MINUS_INFINITY
+            answers.append(_answered(rows, scores_BI, np.zeros(len(rows), dtype=np.bool_), None, k))
         asked = Requests(histories=[[HistoryEvent(item)] for item in wanted], k=k, request_ids=[str(i) for i in wanted])
-        return Recommendations(self._frame(asked, [answer]))
+        return Recommendations(self._frame(asked, answers))
 
     def append(
         self,
@@ -221,9 +223,15 @@ class Recommender:
         self.sequences.append(user_id, HistoryEvent(item_id, behavior, timestamp, value))
 
     def with_events(self, events: Events) -> Recommender:
-        """The same trained model over another log's histories (same ids)."""
+        """The same trained model over another log's histories (same ids); what was split was the old log.
+
+        Raises:
+            DataError: That log has no items.
+        """
+        if not events.has_items:
+            raise DataError("This log has no items, so it makes no history.", hint="Give a log with item_id.")
         sequences = Sequences.from_events(events, self.items, self.sequences.behaviors)
-        return replace(self, sequences=sequences, events=events)
+        return replace(self, sequences=sequences, events=events, split=None)
 
     def save(self, path: str | Path, *, events: bool = True, overwrite: bool = False) -> Path:
         """Write the run folder; see `horae.recommend.run`."""
@@ -244,9 +252,13 @@ class Recommender:
         lengths = histories.lengths
         if self.model.max_len is not None:
             lengths = np.minimum(lengths, self.model.max_len)
-        most = max(1, SCORES_IN_MEMORY // (self.model.num_items + 1))
         for batch in bucket(lengths, BATCH_TOKENS):
-            yield from (batch[start : start + most] for start in range(0, len(batch), most))
+            yield from self._pieces(batch)
+
+    def _pieces(self, rows: IndexArray) -> Iterator[IndexArray]:
+        """As many rows at once as their scores fit in memory."""
+        most = max(1, SCORES_IN_MEMORY // (len(self.items) + 1))
+        yield from (rows[start : start + most] for start in range(0, len(rows), most))
 
     def _scores(self, block: Histories) -> tuple[Tensor, np.ndarray]:
         """Scores of a block, ours to change; empty histories are scored by the fallback."""
@@ -285,6 +297,7 @@ class Recommender:
         return index
 
     def _frame(self, requests: Requests, answers: list[Answer]) -> pl.DataFrame:
+        answers = answers or [_nobody_asked()]
         rows = np.concatenate([answer.rows for answer in answers])
         order = np.argsort(rows, kind="stable")
         items_BK = np.concatenate([answer.items_BK for answer in answers])[order]
@@ -314,7 +327,7 @@ class Recommender:
             lost = [item for item, index in zip(brought, self.items.indices(brought), strict=True) if not index]
             if lost:
                 yield f"{len(lost):,} items of the histories are unknown (e.g. {lost[0]!r}): left out."
-        if requests.at is not None and bool(np.isnan(self.sequences.flat.time_N).any()):
+        if requests.at is not None and self.sequences.has_unknown_times:
             yield "Some events have no known time: where `at` cannot be told from times, the log's order decided."
 
 
@@ -323,27 +336,27 @@ def _requests(
     histories: Sequence[HistoryLike] | None,
     k: int,
     at: datetime | None,
-    exclude: tuple[Id, ...],
-    only: tuple[Id, ...] | None,
+    exclude: Iterable[Id],
+    only: Iterable[Id] | None,
 ) -> Requests:
     """Check what a caller gave and make requests of it."""
-    if (users is None) == (histories is None):
-        raise DataError("Expected either users or histories.", hint='Give users=["u1"] or histories=[["i7", "i9"]].')
-    if k < 1:
-        raise DataError(f"k = {k}: expected at least 1.", hint="Ask for k=10.")
     if isinstance(users, str) or (histories is not None and any(isinstance(history, str) for history in histories)):
         raise DataError("Expected a list, got one text.", hint='Give users=["u1"] or histories=[["i7", "i9"]].')
+    if isinstance(exclude, str) or isinstance(only, str):
+        raise DataError("Expected a list of items, got one text.", hint='Give exclude=["i7"] or only=["i7", "i9"].')
+    without, among = tuple(exclude), None if only is None else tuple(only)
     when = at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
+    asked = None if users is None else users if isinstance(users, pl.Series) else _series(list(users))
     if histories is not None:
         lists = [[e if isinstance(e, HistoryEvent) else HistoryEvent(e) for e in history] for history in histories]
-        return Requests(None, lists, None, None if when is None else [when] * len(lists), k, exclude, only)
-    assert users is not None
-    asked = users if isinstance(users, pl.Series) else _series(list(users))
-    return Requests(asked, None, None, None if when is None else [when] * len(asked), k, exclude, only)
+        times = None if when is None else [when] * len(lists)
+        return Requests(asked, lists, None, times, k, without, among)
+    times = None if when is None or asked is None else [when] * len(asked)
+    return Requests(asked, None, None, times, k, without, among)
 
 
 def _series(ids: list[Id]) -> pl.Series:
-    if all(isinstance(value, int) for value in ids):
+    if ids and all(isinstance(value, Integral) for value in ids):  # numpy's integers, too
         return pl.Series(USER, ids, dtype=pl.Int64)
     return pl.Series(USER, [str(value) for value in ids], dtype=pl.String)
 
@@ -361,10 +374,11 @@ def _answered(
 ) -> Answer:
     items_BK, best_BK = top(scores_BI, depth)
     mine = Targets(np.empty(0, dtype=np.int64), np.zeros(len(rows) + 1, dtype=np.int64))
+    ranks, scores = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     if targets is not None:
         mine = targets.take(rows)
-    request_P = np.repeat(np.arange(len(rows)), np.diff(mine.offsets))
-    ranks, scores = ranks_of(scores_BI.cpu().numpy(), request_P, mine.item)
+        request_P = np.repeat(np.arange(len(rows)), np.diff(mine.offsets))
+        ranks, scores = ranks_of(scores_BI.cpu().numpy(), request_P, mine.item)
     return Answer(
         rows,
         items_BK.cpu().numpy(),
@@ -375,3 +389,9 @@ def _answered(
         scores,
         mine.offsets,
     )
+
+
+def _nobody_asked() -> Answer:
+    """The answer to no request."""
+    scores_BI = torch.empty((0, 1))
+    return _answered(np.empty(0, dtype=np.int64), scores_BI, np.empty(0, dtype=np.bool_), None, 1)

@@ -37,12 +37,13 @@ from horae.errors import RunError, StoreError
 from horae.models.compose import compose
 from horae.models.opponents import make_opponent
 from horae.recipe import TABLES, Recipe, to_toml
+from horae.recommend.device import device_of
 from horae.recommend.recommender import Calibration, Recommender
 from horae.schema import DataReport, Events
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
 
-__all__ = ["check_writable", "load", "read_card", "save", "update", "verify"]
+__all__ = ["check_writable", "load", "read_card", "save", "storing", "update", "verify"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -69,11 +70,15 @@ def save(recommender: Recommender, path: Path, *, events: bool = True, overwrite
 
 
 def update(path: Path, files: Mapping[str, str]) -> None:
-    """Replace some text files of a run (its report, its card), all at once: readers see the old run or the new."""
-    with _replacing(path) as folder:
+    """Replace some text files of a run (its report, its card), all at once: readers see the old run or the new.
+
+    Raises:
+        StoreError: The disk is full or the folder cannot be written; the run is as it was.
+    """
+    with _replacing(path, f"{', '.join(sorted(files))} in {path}") as folder:
         for entry in path.iterdir():
             if entry.is_file() and entry.name not in files and entry.name != MANIFEST:
-                os.link(entry, folder / entry.name)
+                _link(entry, folder / entry.name)
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
         _write_manifest(folder)
@@ -82,7 +87,12 @@ def update(path: Path, files: Mapping[str, str]) -> None:
 def load(path: str | Path, *, device: str | torch.device = "cpu") -> Recommender:
     """Read a run folder (public as `horae.load`).
 
+    Args:
+        path: The folder.
+        device: Where the model is to compute: `cpu`, `cuda`, or `auto` for a GPU where there is one.
+
     Raises:
+        HoraeError: No such device here.
         RunError: No run there; a file is missing, truncated or edited; or a newer version of Horae wrote it.
     """
     folder = Path(path)
@@ -93,7 +103,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Recommender
     items = Vocabulary(pl.read_parquet(folder / "vocabulary.parquet")["item_id"])
     behaviors = tuple(card["behaviors"])
     arrays = safetensors.torch.load_file(folder / "weights.safetensors")
-    where = torch.device(device)
+    where = device_of(device)
     model = compose(recipe.model, len(items), len(behaviors))
     model.load_arrays(_under(arrays, "model."), len(items))
     if isinstance(model, torch.nn.Module):
@@ -168,7 +178,7 @@ def check_writable(path: Path, *, overwrite: bool = False) -> None:
         raise RunError(f"{path} exists already.", hint="Choose another name, or add --overwrite to replace it.")
     if path.exists() and not (path / MANIFEST).exists():
         raise RunError(f"{path} exists and is not a run; it will not be replaced.", hint="Choose another name.")
-    with _storage(path):
+    with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = path.parent / f".{path.name}.probe"
         probe.touch()
@@ -247,12 +257,17 @@ def _digest(file: Path) -> str:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `path` when the block ends well, and leaves no trace otherwise."""
+def _replacing(path: Path, what: str = "") -> Iterator[Path]:
+    """A temporary folder that takes the place of `path` when the block ends well, and leaves no trace otherwise.
+
+    Args:
+        path: The folder to replace.
+        what: What is written, for errors; empty: all of it.
+    """
     temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        with _storage(path):
+        with storing(what or path):
             temporary.mkdir(parents=True)
             yield temporary
             _sync(temporary)
@@ -270,6 +285,14 @@ def _swap(temporary: Path, path: Path) -> None:
     temporary.rename(path)
     _sync_entry(path.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _link(file: Path, name: Path) -> None:
+    """The same file under another name; a copy where the storage knows no second names (FAT, some network drives)."""
+    try:
+        os.link(file, name)
+    except OSError:
+        shutil.copyfile(file, name)
 
 
 def _old(path: Path) -> Path:
@@ -297,14 +320,18 @@ def _sync_entry(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _storage(path: Path) -> Iterator[None]:
-    """Storage's own refusals, in words."""
+def storing(path: Path | str) -> Iterator[None]:
+    """Storage's own refusals, in words.
+
+    Raises:
+        StoreError: The disk is full, or `path` cannot be written.
+    """
     try:
         yield
+    except StoreError:
+        raise
     except (OSError, safetensors.SafetensorError, pl.exceptions.ComputeError) as error:
         code = getattr(error, "errno", None)
         if code == errno.ENOSPC or "No space left" in str(error):
             raise StoreError(f"The disk is full: {path} was not written.", hint="Free some space.") from error
-        if isinstance(error, StoreError):
-            raise
         raise StoreError(f"Cannot write {path}: {error}.", hint="Check the folder and its rights.") from error

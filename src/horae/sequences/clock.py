@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["from_seconds", "seconds", "to_seconds"]
+__all__ = ["seconds", "to_seconds"]
 
 
 def seconds(timestamps: pl.Series) -> npt.NDArray[np.float64]:
@@ -26,8 +26,3 @@ def to_seconds(time: datetime | None) -> float:
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     whole = aware.replace(microsecond=0)
     return (int(whole.timestamp()) * 1_000_000 + aware.microsecond) / 1e6  # as `seconds` rounds
-
-
-def from_seconds(time: float) -> datetime | None:
-    """The inverse of `to_seconds`."""
-    return None if np.isnan(time) else datetime.fromtimestamp(time, UTC)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -143,6 +144,11 @@ class Sequences:
         """Users with offsets; users that only `append` knows are not counted."""
         return len(self.offset_U1) - 1
 
+    @cached_property
+    def has_unknown_times(self) -> bool:
+        """Is there an event of which nobody knows when it was? Asked of the log, not of what was appended."""
+        return bool(np.isnan(self.flat.time_N).any())
+
     def user_of_N(self) -> IndexArray:
         """The user index, from 1, of every event."""
         return np.repeat(np.arange(1, self.num_users + 1), np.diff(self.offset_U1))
@@ -195,10 +201,10 @@ class Sequences:
 
     def _encode(self, events: Sequence[HistoryEvent]) -> Flat:
         behavior_of = {name: index for index, name in enumerate(self.behaviors, start=1)}
-        only = 1 if len(self.behaviors) == 1 else 0  # a log of one behavior: every event is that one
+        unsaid = 1 if len(self.behaviors) == 1 else 0  # in a log of one behavior it goes without saying
         return Flat(
             self.items.indices([event.item_id for event in events]).astype(np.int32),
-            np.array([behavior_of.get(event.behavior or "", only) for event in events], dtype=np.uint8),
+            np.array([behavior_of.get(e.behavior, 0) if e.behavior else unsaid for e in events], dtype=np.uint8),
             np.array([to_seconds(event.timestamp) for event in events], dtype=np.float64),
             np.array([UNKNOWN if event.value is None else event.value for event in events], dtype=np.float32),
             np.ones(len(events), dtype=np.bool_),

@@ -17,6 +17,8 @@ from horae.schema import Id, IndexArray
 __all__ = ["Vocabulary"]
 
 SMALL = 2_000
+LONGEST_NUMBER = 40
+"""Characters; longer text is no id number, and Python refuses to read very long ones."""
 
 
 class Vocabulary:
@@ -30,6 +32,7 @@ class Vocabulary:
         self._ids = ids.rename("id")
         self._late: list[Id] = []
         self._lookup: dict[Id, int] | None = None
+        self._range = _range_of(self._ids.dtype)
 
     @classmethod
     def of(cls, ids: pl.Series) -> Vocabulary:
@@ -66,14 +69,14 @@ class Vocabulary:
         """Give the next indices to ids not known yet; those known keep theirs.
 
         Raises:
-            DataError: A text that is no number, where the ids are numbers. Nothing was changed.
+            DataError: A text that is no number, or a number too large, where the ids are numbers. Nothing was changed.
         """
         lookup = self._dictionary()
         fresh = [value for value in dict.fromkeys(map(self._native, ids)) if value not in lookup]
         strange = [value for value in fresh if isinstance(value, str) and self._ids.dtype != pl.String]
         if strange:
             raise DataError(
-                f"The id {strange[0]!r} is text, and the ids of this run are numbers.",
+                f"The id {strange[0]!r} is not of this run's kind: its ids are numbers ({self._ids.dtype}).",
                 hint="Give the ids as they stand in the log that the run was trained on.",
             )
         for value in fresh:
@@ -94,11 +97,12 @@ class Vocabulary:
         return self._lookup
 
     def _native(self, value: object) -> Id:
-        """The value in this vocabulary's type; text that is not a number's own spelling stays text (and unknown)."""
-        if self._ids.dtype == pl.String:
-            return str(value)
+        """The value in this vocabulary's type; text that is no number of that type, as it is spelled, stays text."""
         text = str(value)
-        return int(text) if text.removeprefix("-").isdecimal() and str(int(text)) == text else text
+        if self._ids.dtype == pl.String or len(text) > LONGEST_NUMBER or not text.removeprefix("-").isdecimal():
+            return text
+        number = int(text)
+        return number if str(number) == text and self._range[0] <= number <= self._range[1] else text
 
     def _as_own_type(self, ids: pl.Series) -> pl.Series:
         if ids.dtype == self._ids.dtype:
@@ -106,6 +110,14 @@ class Vocabulary:
         if self._ids.dtype == pl.String:
             return ids.cast(pl.String)
         if ids.dtype == pl.String:
-            numbers = ids.cast(pl.Int64, strict=False)
-            return pl.select(pl.when(numbers.cast(pl.String) == ids).then(numbers)).to_series().cast(self._ids.dtype)
-        return ids.cast(self._ids.dtype)
+            numbers = ids.cast(self._ids.dtype, strict=False)
+            return pl.select(pl.when(numbers.cast(pl.String) == ids).then(numbers)).to_series()
+        return ids.cast(self._ids.dtype, strict=False)
+
+
+def _range_of(dtype: pl.DataType) -> tuple[int, int]:
+    """The smallest and the largest number of an integer type; of others, a range that holds none."""
+    if not dtype.is_integer():
+        return 0, -1
+    low, high = pl.select(low=dtype.min(), high=dtype.max()).row(0)  # type: ignore[attr-defined]
+    return int(low), int(high)

@@ -18,7 +18,7 @@ def calibrate(recommender: Recommender, cut: Cut, seed: int) -> Calibration | No
     """Fit the probability that an item is what came next, rather than one drawn uniformly from the item table.
 
     Each validation target stands against one random item; pairs whose item was not allowed are left out. None where
-    fewer than 50 pairs of each kind are left.
+    fewer than 50 pairs of each kind are left, or where what came did not score higher: such scores tell no chance.
 
     Source: Platt 1999, Probabilistic outputs for support vector machines. Differs: no smoothing of the labels.
     """
@@ -28,7 +28,7 @@ def calibrate(recommender: Recommender, cut: Cut, seed: int) -> Calibration | No
     scores = np.concatenate([came, random]).astype(np.float64)
     labels = np.concatenate([np.ones(len(came)), np.zeros(len(random))])
     slope, intercept = fit_logistic(scores, labels)
-    return Calibration(slope, intercept)
+    return Calibration(slope, intercept) if slope > 0 else None
 
 
 def fit_logistic(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ With `folds`, the comparison is repeated over several time windows: does the ord
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from horae.data.split import Split, split_by_time, split_rolling
 from horae.errors import RecipeError
 from horae.evaluation.protocol import Evaluation, evaluate
+from horae.models.opponents import settings_of
 from horae.recipe import Recipe, load_recipe
 from horae.recommend.recommender import Recommender
 from horae.schema import Events
@@ -123,11 +124,15 @@ def compare(
         options: Where they run.
 
     Raises:
-        RecipeError: A recipe is wrong (found before anything trains), or fewer than one is given.
+        RecipeError: A recipe is wrong (found before anything trains), none is given, or two have one name.
     """
     chosen = _chosen([_loaded(recipe) for recipe in recipes], list(overrides))
     if not chosen:
         raise RecipeError("There is no recipe to compare.", hint="Give some: --recipes sasrec,markov,popularity")
+    names = [recipe.name for recipe in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(f"Two recipes are called {name!r}.", hint="Give one of them another name.")
     if folds is not None:
         if isinstance(data, Split):
             raise RecipeError("`folds` makes its own splits.", hint="Give the events, or leave folds out.")
@@ -150,7 +155,10 @@ def _chosen(recipes: Sequence[Recipe], overrides: Sequence[str]) -> list[Recipe]
 def _has_effect(recipe: Recipe, override: str) -> bool:
     table, _, key = override.partition("=")[0].strip().partition(".")
     filled = check(recipe)
-    return key in filled.model if table == "model" else table != "train" or "encoder" in filled.model
+    if table == "model":
+        opponent = filled.model.get("opponent")
+        return key in filled.model if opponent is None else key in {f.name for f in fields(settings_of(opponent))}
+    return table != "train" or "encoder" in filled.model
 
 
 def _mean(evaluation: Evaluation, metric: str) -> float:

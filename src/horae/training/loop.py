@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ from torch import Tensor
 from horae.errors import NotTrainedError, RecipeError, RunError
 from horae.models.network import Network
 from horae.recipe import settings as read_settings
+from horae.recommend.run import storing
 from horae.schema import IndexArray
 from horae.sequences.batch import bucket
 from horae.sequences.framing import frame_next, num_targets, windows
@@ -105,6 +107,7 @@ def train_network(
     progress: Progress,
     folder: Path | None = None,
     resume: bool = False,
+    made_of: str = "",
 ) -> Trained:
     """Train until the epochs are over or validation stops improving; leave the best weights in the network.
 
@@ -118,14 +121,16 @@ def train_network(
         progress: Told where the training is.
         folder: Where checkpoints and `log.jsonl` go; None keeps all in memory.
         resume: Go on from the checkpoint in `folder`, if there is one.
+        made_of: What `network` and `objective` were made of, where it matters that a checkpoint be of the same.
 
     Raises:
         NotTrainedError: The loss became infinite, or exploded, or there is nothing to learn from.
-        RunError: The checkpoint is of another training.
+        RunError: The checkpoint is of another training, or damaged.
+        StoreError: The checkpoint could not be written.
     """
     optimiser = make_optimiser(network, settings.learning_rate, settings.weight_decay)
     state = Trained()
-    checkpoint = _Checkpoint(folder, _fingerprint(sequences, settings, network, seed)) if folder else None
+    checkpoint = _Checkpoint(folder, _fingerprint(sequences, settings, network, seed, made_of)) if folder else None
     best = _copy(network)
     if checkpoint and resume and (found := checkpoint.read(network, optimiser, objective)):
         state, best = found
@@ -262,9 +267,11 @@ def _copy(network: Network) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
-def _fingerprint(sequences: Sequences, settings: LoopSettings, network: Network, seed: int) -> str:
+def _fingerprint(sequences: Sequences, settings: LoopSettings, network: Network, seed: int, made_of: str) -> str:
     """Of everything that the weights depend on: another fingerprint is another training."""
-    digest = hashlib.sha256(sequences.flat.item_N.tobytes() + sequences.offset_U1.tobytes())
+    digest = hashlib.sha256(made_of.encode())
+    for array in (*vars(sequences.flat).values(), sequences.offset_U1):
+        digest.update(np.ascontiguousarray(array).data)
     shapes = {name: list(value.shape) for name, value in network.state_dict().items()}
     fixed = {**vars(settings), "epochs": 0, "patience": 0}  # those two may be raised to go on
     digest.update(json.dumps([fixed, shapes, seed], sort_keys=True).encode())
@@ -291,12 +298,13 @@ class _Checkpoint:
         arrays |= {f"optimiser.{name}": value.cpu().clone() for name, value in state_arrays(optimiser).items()}
         arrays |= {f"objective.{name}": value.cpu().clone() for name, value in objective.state().items()}
         metadata = {"fingerprint": self.fingerprint, "state": json.dumps(vars(state))}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / "last.safetensors.writing"
-        safetensors.torch.save_file(arrays, temporary, metadata)
-        os.replace(temporary, self.folder / "last.safetensors")
         lines = "".join(json.dumps(line) + "\n" for line in state.log)
-        (self.folder / "log.jsonl").write_text(lines, encoding="utf-8")
+        with storing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary = self.folder / "last.safetensors.writing"
+            safetensors.torch.save_file(arrays, temporary, metadata)
+            os.replace(temporary, self.folder / "last.safetensors")
+            (self.folder / "log.jsonl").write_text(lines, encoding="utf-8")
 
     def read(
         self, network: Network, optimiser: torch.optim.Optimizer, objective: Objective
@@ -304,14 +312,17 @@ class _Checkpoint:
         file = self.folder / "last.safetensors"
         if not file.exists():
             return None
-        with safetensors.safe_open(file, "pt") as stream:
-            metadata = stream.metadata()
-            if metadata["fingerprint"] != self.fingerprint:
-                raise RunError(
-                    f"{file} is a checkpoint of another training (other data, recipe or seed).",
-                    hint="Give the same EVENTS, recipe and --seed as before, or train without --resume.",
-                )
-            arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        try:
+            with safetensors.safe_open(file, "pt") as stream:
+                metadata = stream.metadata()
+                arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        except safetensors.SafetensorError as error:
+            raise RunError(f"{file} is damaged: {error}.", hint="Train again, from the beginning.") from error
+        if metadata["fingerprint"] != self.fingerprint:
+            raise RunError(
+                f"{file} is a checkpoint of another training (other data, recipe or seed).",
+                hint="Give the same EVENTS, recipe and --seed as before, or train without --resume.",
+            )
         network.load_state_dict(_part(arrays, "now."))
         load_state(optimiser, _part(arrays, "optimiser."))
         objective.load_state(_part(arrays, "objective."))

@@ -9,6 +9,7 @@ request decides what it may see.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import resource
 import time
@@ -23,15 +24,16 @@ import torch
 
 from horae.data.checks import repeat_share
 from horae.data.split import Split, split_by_time, split_leave_one_out
-from horae.errors import DataError, HoraeError, RecipeError
-from horae.evaluation.opponents import choose, fitted
+from horae.errors import DataError, RecipeError
+from horae.evaluation.opponents import choose
 from horae.evaluation.validation import quality, validation_cut
 from horae.models.compose import compose, resolved
 from horae.models.network import Network
 from horae.models.opponents import make_opponent
 from horae.recipe import Recipe, load_recipe
 from horae.recipe import settings as read_settings
-from horae.recommend.recommender import Recommender, RecommendSettings
+from horae.recommend.device import device_of
+from horae.recommend.recommender import Calibration, Recommender, RecommendSettings
 from horae.schema import BEHAVIOR, ITEM, Events
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
@@ -93,8 +95,8 @@ def train(
     """Train a recommender.
 
     Args:
-        data: Cleaned events, whose end is cut off for validation; or a split, whose own validation part is used and
-            whose test part is not looked at.
+        data: Cleaned events, whose end is cut off for validation; or a split, whose own validation part is used (one
+            is cut off its training part where it has none) and whose test part is not looked at.
         recipe: A recipe's name, a TOML file, or a recipe.
         overrides: Settings such as `train.epochs=5`, over the recipe's.
         seed: Same data, recipe and seed: same weights (on the same machine and number of threads).
@@ -108,7 +110,7 @@ def train(
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     chosen = check(chosen.with_overrides(overrides))
-    split = data if isinstance(data, Split) else _with_validation(data)
+    split = _with_validation(data)
     if not split.events.has_items:
         raise DataError(
             "This log has no items, so there is nothing to recommend.",
@@ -116,14 +118,14 @@ def train(
         )
     where = options or Options()
     progress = where.progress or progress_for(None)
-    recommender = _untrained(chosen, split, catalog, seed, _device(where.device))
+    recommender = _untrained(chosen, split, catalog, seed, device_of(where.device))
     if isinstance(recommender.model, Network):
         trained = _learn(recommender, split, seed, where, progress)
         recommender.card["training"] = _cost(trained)
         recommender.log = list(trained.log)
+        recommender.calibration = _calibrated(recommender, split, seed)
     else:
-        _count(recommender, split)
-    recommender.calibration = calibrate(recommender, validation_cut(split, limit=5_000, seed=seed), seed)
+        _count(recommender, split, seed)
     return recommender
 
 
@@ -138,15 +140,17 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
     where = options or Options()
     seed = int(recommender.card["seed"])
     split = recommender.split
-    everything = replace(split, part=pl.Series("part", ["train"] * len(split.events), dtype=split.part.dtype))
+    everything = replace(
+        split, part=pl.repeat("train", len(split.events), dtype=split.part.dtype, eager=True).alias("part")
+    )
     fresh = _untrained(recommender.recipe, everything, recommender.catalog, seed, recommender.device)
     if isinstance(fresh.model, Network):
         epochs = recommender.card["training"]["best_epoch"]
-        table = {**recommender.recipe.train, "epochs": max(1, epochs)}
-        _fit(fresh.model, fresh.sequences, table, seed, where, where.progress or progress_for(None), "refit")
+        recipe = replace(recommender.recipe, train={**recommender.recipe.train, "epochs": max(1, epochs)})
+        _fit(fresh.model, fresh.sequences, recipe, seed, where, where.progress or progress_for(None), "refit")
     else:
         table = recommender.recipe.model
-        fresh.model = fitted(table["opponent"], table, fresh, everything)
+        fresh.model = make_opponent(table["opponent"], table).fit(fresh.sequences)
     card = {**recommender.card, "refit": True}
     return replace(recommender, model=fresh.model, fallback=fresh.fallback, sequences=fresh.sequences, card=card)
 
@@ -190,11 +194,17 @@ class _AllTrainKeys(ObjectiveSettings, LoopSettings):
     """Both, for naming the nearest key in an error."""
 
 
-def _with_validation(events: Events) -> Split:
-    """Cut the end off for validation: by time where all times are known, else everybody's last event."""
+def _with_validation(data: Events | Split) -> Split:
+    """Where there is no validation part, cut the end off: by time where all times are known, else the last events."""
+    if isinstance(data, Split) and (data.part == "validation").any():
+        return data
+    events = data.train if isinstance(data, Split) else data
     cut = split_by_time(events, test=0.1, validation=0) if events.times == "all" else split_leave_one_out(events)
     names = {"train": "train", "validation": "train", "test": "validation", "unused": "unused"}
     part = cut.part.cast(pl.String).replace_strict(names).cast(cut.part.dtype)
+    if isinstance(data, Split):
+        whole = data.part.scatter(np.flatnonzero(data.part == "train"), part)
+        return replace(data, part=whole, validation_boundary=cut.boundary)
     return Split(events, part, cut.kind, boundary="", validation_boundary=cut.boundary, ties=cut.ties)
 
 
@@ -252,31 +262,45 @@ def _learn(recommender: Recommender, split: Split, seed: int, where: Options, pr
     def validate() -> Mapping[str, float]:
         return quality(recommender, cut)
 
-    return _fit(model, sequences, recommender.recipe.train, seed, where, progress, "search", validate)
+    if len(cut) == 0:
+        progress.say("Nobody in the validation part has a history: nothing stops the training early.")
+    return _fit(model, sequences, recommender.recipe, seed, where, progress, "search", validate if len(cut) else None)
 
 
-def _count(recommender: Recommender, split: Split) -> None:
-    """Fit an opponent as the run's own model; what its recipe leaves open is chosen on validation and written down."""
+def _count(recommender: Recommender, split: Split, seed: int) -> None:
+    """Fit an opponent as the run's own model; what its recipe leaves open is chosen on validation and written down.
+
+    It is fitted twice: for the calibration on the fit part alone, as it would else be asked about what it counted.
+    """
     given = recommender.recipe.model
     started = time.perf_counter(), time.process_time()
     table = {"opponent": given["opponent"], **choose(given["opponent"], given, recommender, split)}
-    recommender.model = fitted(given["opponent"], table, recommender, split)
+    items, behaviors = recommender.items, recommender.sequences.behaviors
+    recommender.model = make_opponent(given["opponent"], table).fit(Sequences.from_events(split.fit, items, behaviors))
+    recommender.calibration = _calibrated(recommender, split, seed)
+    recommender.model = make_opponent(given["opponent"], table).fit(
+        Sequences.from_events(split.train, items, behaviors)
+    )
     recommender.recipe = replace(recommender.recipe, model=table)
     seconds, cpu_seconds = time.perf_counter() - started[0], time.process_time() - started[1]
     recommender.card["training"] = _cost(Trained(seconds=seconds, cpu_seconds=cpu_seconds))
 
 
+def _calibrated(recommender: Recommender, split: Split, seed: int) -> Calibration | None:
+    return calibrate(recommender, validation_cut(split, limit=5_000, seed=seed), seed)
+
+
 def _fit(
     network: Network,
     sequences: Sequences,
-    table: Mapping[str, Any],
+    recipe: Recipe,
     seed: int,
     where: Options,
     progress: Progress,
     phase: str,
     validate: Validate | None = None,
 ) -> Trained:
-    loop, goal = _train_settings(table)
+    loop, goal = _train_settings(recipe.train)
     count_I = torch.from_numpy(
         np.bincount(sequences.flat.item_N[sequences.flat.target_N], minlength=len(sequences.items) + 1)
     )
@@ -292,6 +316,7 @@ def _fit(
         progress=progress if where.tensorboard is None else Boarded(progress, where.tensorboard / phase),
         folder=None if where.folder is None else where.folder / phase,
         resume=where.resume,
+        made_of=json.dumps([dict(recipe.model), asdict(goal)], sort_keys=True),
     )
 
 
@@ -308,17 +333,6 @@ def _cost(trained: Trained) -> dict[str, Any]:
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "validation": trained.best_metrics,
     }
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise HoraeError(f"The device {name!r} cannot be used here.", hint="Give --device cpu, or auto.") from error
-    return device
 
 
 def _versions() -> dict[str, str]:

@@ -1,12 +1,13 @@
 """Small logs and the requests that stand after brought histories."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import torch
 from tests.logs import events_of
 
 from horae.schema import HistoryEvent
 from horae.sequences.batch import encode
-from horae.sequences.clock import from_seconds
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
 
@@ -35,7 +36,10 @@ def random_log(users=60, items=15, length=8, seed=0):
 def ask(sequences, *lines, at=None, max_len=None):
     """A batch of histories of `item` or `(item, seconds)`."""
     histories = [
-        [HistoryEvent(e) if isinstance(e, str) else HistoryEvent(e[0], timestamp=from_seconds(e[1])) for e in line]
+        [
+            HistoryEvent(e) if isinstance(e, str) else HistoryEvent(e[0], timestamp=datetime.fromtimestamp(e[1], UTC))
+            for e in line
+        ]
         for line in lines
     ]
     at_B = None if at is None else np.broadcast_to(np.asarray(at, dtype=np.float64), (len(lines),)).copy()

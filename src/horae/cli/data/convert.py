@@ -8,7 +8,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.files import check_ending, table_to
-from horae.cli.inputs import Reading
+from horae.cli.inputs import Reading, data_table
 from horae.cli.output import say, show_json
 from horae.cli.verb import verb
 
@@ -37,12 +37,10 @@ def convert(
     json_: o.Json = False,
 ) -> None:
     """Clean a log and write it in another format."""
-    from horae.recipe import Recipe
-
     check_ending(out)
     if json_ and out == "-":
         raise typer.BadParameter("cannot go with --json: both would use standard output.", param_hint="-o -")
-    table = Recipe("convert").with_overrides(set_ or ()).data
+    table = data_table(set_)
     log = reading.events(events, table)
     with table_to(out) as write:
         for block in log.frame.iter_slices(BLOCK):

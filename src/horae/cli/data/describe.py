@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from horae.cli import options as o
-from horae.cli.inputs import Reading
+from horae.cli.inputs import Reading, data_table
 from horae.cli.output import say, show, show_json, wrapped
 from horae.cli.verb import verb
 
@@ -40,9 +40,8 @@ def describe(
     from horae.data.checking.pages import describe_page
     from horae.data.checks import describe as describe_events
     from horae.data.clean import DataSettings
-    from horae.recipe import Recipe
 
-    table = Recipe("describe").with_overrides(set_ or ()).data
+    table = data_table(set_)
     log = reading.events(events, table, quiet=True)
     description = describe_events(log, DataSettings(**reading.table(table)))
     if html is not None:

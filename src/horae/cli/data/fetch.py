@@ -19,7 +19,7 @@ EXAMPLES = """\b
 Examples:
   horae data fetch --list
   horae data fetch ml-100k -o sets
-  HORAE_DATA=/srv/sets horae data fetch ml-100k    # from a folder of prepared sets
+  HORAE_DATA=../sets horae data fetch ml-100k    # from a folder of prepared sets
 """
 
 

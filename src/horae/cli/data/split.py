@@ -11,7 +11,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.files import replacing, table_to
-from horae.cli.inputs import Cutting, Reading
+from horae.cli.inputs import Cutting, Reading, data_table
 from horae.cli.output import say, show, show_json, wrapped
 from horae.cli.verb import verb
 
@@ -38,10 +38,8 @@ def split(
     json_: o.Json = False,
 ) -> None:
     """Cut a log into train, validation and test, and say what that costs."""
-    from horae.recipe import Recipe
-
     cutting.check()
-    table = Recipe("split").with_overrides(set_ or ()).data
+    table = data_table(set_)
     log = reading.events(events, table)
     cut = cutting.cut(log, seed, quiet=True)
     files = {}

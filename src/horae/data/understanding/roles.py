@@ -155,7 +155,7 @@ def _may_be(role: str, column: pl.Series) -> bool:
     if role == "position":
         return column.dtype.is_integer() or (column.dtype == pl.String and numeric_share(column) > 0.5)
     if role == "behavior":
-        return column.n_unique() <= 200
+        return column.name == role or column.n_unique() <= 200
     return not (role in ("user_id", "item_id", "session_id") and column.dtype.is_temporal())
 
 
