@@ -193,6 +193,7 @@ class Requests:
         k: How many recommendations.
         exclude: Items that may not be recommended.
         only: If given, the only items that may.
+        seen: May items of the history be recommended? None: as the run's data say.
         request_ids: Names for the answers; numbered from 0 where absent.
 
     Raises:
@@ -206,6 +207,7 @@ class Requests:
     k: int = 10
     exclude: tuple[Id, ...] = ()
     only: tuple[Id, ...] | None = None
+    seen: bool | None = None
     request_ids: Sequence[str] | None = None
 
     def __post_init__(self) -> None:

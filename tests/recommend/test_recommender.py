@@ -185,3 +185,9 @@ def test_similar_items_never_stand_all_by_all_in_memory(recommender, monkeypatch
 def test_requests_that_cannot_be_asked_are_refused_in_words(given, words):
     with pytest.raises(DataError, match=words):
         Requests(**given)
+
+
+def test_the_caller_may_have_seen_items_in_or_out(recommender):
+    for seen in (True, False):
+        items = recommender.recommend(histories=[["i003", "i004"]], k=50, seen=seen).frame["item_id"].to_list()
+        assert ("i003" in items) is seen

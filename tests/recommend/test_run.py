@@ -56,8 +56,11 @@ def test_a_damaged_file_is_refused_by_name(run, name):
 
 
 def test_no_run_a_broken_manifest_and_a_newer_format_are_told_apart(run, tmp_path):
-    with pytest.raises(RunError, match="is not a run"):
+    with pytest.raises(RunError, match="There is no run"):
         horae.load(tmp_path / "nowhere")
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(RunError, match="is not a run"):
+        horae.load(tmp_path / "mine")
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
     with pytest.raises(RunError, match="newer Horae"):

@@ -139,6 +139,6 @@ def test_a_damaged_checkpoint_and_a_full_disk_are_said_in_words(tmp_path, monkey
     def full(*_):
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("horae.training.loop.safetensors.torch.save_file", full)
+    monkeypatch.setattr("horae.training.checkpoint.safetensors.torch.save_file", full)
     with pytest.raises(StoreError, match="disk is full"):
         run(*network_and_objective(), 1, folder=tmp_path)

@@ -177,3 +177,17 @@ def test_where_nobody_in_validation_has_a_history_all_epochs_are_trained():
     assert recommender.card["training"]["best_epoch"] == 2 and recommender.card["training"]["validation"] == {}
     assert recommender.calibration is None
     assert horae.train(split, "recent-popularity", options=QUIET).recipe.model == {"opponent": "recent_popularity"}
+
+
+def test_relearning_takes_the_validation_part_in_and_never_the_test():
+    split = horae.split_by_time(LOG)
+    plain, relearned = network(split), network(split, "train.relearn=true")
+    assert not torch.equal(plain.model.item_vectors(), relearned.model.item_vectors())
+    assert relearned.card["training"]["validation"] == plain.card["training"]["validation"]
+    assert relearned.card["training"]["best_epoch"] == plain.card["training"]["best_epoch"]
+    test = (split.part == "test").to_numpy()
+    item = LOG.frame["item_id"].to_numpy().copy()
+    item[test] = item[test][::-1]
+    edited = horae.split_by_time(horae.Events(LOG.frame.with_columns(item_id=item)))
+    other = network(edited, "train.relearn=true")
+    assert torch.equal(other.model.item_vectors(), relearned.model.item_vectors())

@@ -40,7 +40,7 @@ def compare(
     from horae.recipe import load_recipe
     from horae.training.compare import compare as compare_recipes
     from horae.training.progress import progress_for
-    from horae.training.train import Options, check
+    from horae.training.train import Options
 
     cutting.check()
     names = [name.strip() for name in recipes.split(",") if name.strip()]
@@ -48,13 +48,13 @@ def compare(
         raise typer.BadParameter("give at least one.", param_hint="--recipes")
     if folds is not None and cutting.asked:
         raise typer.BadParameter("it cannot go with the options of one split.", param_hint="--folds")
-    chosen = [check(load_recipe(name, set_ or ())) for name in names]
+    chosen = [load_recipe(name) for name in names]
     if len({str(recipe.data) for recipe in chosen}) > 1:
         raise typer.BadParameter("they clean the log differently; compare them one by one.", param_hint="--recipes")
     log = reading.events(events, chosen[0].data)
     options = Options(device=device, progress=progress_for(True))
     data = log if folds is not None else cutting.cut(log, seed)
-    comparison = compare_recipes(data, chosen, seed=seed, options=options, folds=folds)
+    comparison = compare_recipes(data, chosen, overrides=set_ or (), seed=seed, options=options, folds=folds)
     if json_:
         show_json(comparison.as_dict())
     else:

@@ -63,8 +63,10 @@ class Judging:
         """For `horae.evaluate`."""
         try:
             ks = tuple(int(k) for k in self.ks.split(","))
-        except ValueError as error:
-            raise typer.BadParameter(f"{self.ks!r}: expected numbers, as in 1,5,10.", param_hint="--ks") from error
+        except ValueError:
+            ks = (0,)
+        if min(ks) < 1:
+            raise typer.BadParameter(f"{self.ks!r}: expected numbers from 1, as in 1,5,10.", param_hint="--ks")
         profiles = None if self.profiles is None else read_table_of(self.profiles, "user_id")
         named = {"targets": self.targets, "max_users": self.max_users, "bootstrap": self.bootstrap, "seed": self.seed}
         return {"opponents": self.opponents, "ks": ks, "profiles": profiles, **named}

@@ -127,8 +127,6 @@ def recommend(
         data = recommender.card.get("data") or {}
         log = Reading(**data.get("reading", {})).events(events, recommender.recipe.data)
         recommender = recommender.with_events(log)
-    if constraints.seen is not None:
-        recommender.include_seen = constraints.seen == "include"
     answers = _answers(recommender, asking, constraints)
     if json_ and out is None:
         _write_json(run, answers)
@@ -144,12 +142,13 @@ def recommend(
 def _answers(recommender: Recommender, asking: Asking, constraints: Constraints) -> Iterator[Recommendations]:
     at = moment_of(asking.at)
     exclude, only = items_of(constraints.exclude), None if constraints.only is None else items_of(constraints.only)
+    seen = None if constraints.seen is None else constraints.seen == "include"
     if asking.history is not None:
         history = history_of(asking.history)
-        yield recommender.recommend(histories=[history], k=constraints.k, at=at, exclude=exclude, only=only)
+        yield recommender.recommend(histories=[history], k=constraints.k, at=at, exclude=exclude, only=only, seen=seen)
         return
     users = users_of(recommender, asking.user, asking.users, asking.all_users, asking.fallback)
-    for block in blocks_of(users, at, constraints.k, exclude=exclude, only=only):
+    for block in blocks_of(users, at, constraints.k, exclude=exclude, only=only, seen=seen):
         yield recommender.recommend(block)
 
 

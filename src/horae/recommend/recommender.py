@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from numbers import Integral
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +23,7 @@ from horae.errors import DataError, HoraeError, UnknownIdError
 from horae.models.base import Model
 from horae.recipe import Recipe
 from horae.recommend.rank import MINUS_INFINITY, Answer, Targets, ranks_of, top
+from horae.recommend.requests import HistoryLike, names_of, requests_of
 from horae.schema import ITEM, USER, Events, HistoryEvent, Id, IndexArray, Recommendations, Requests
 from horae.sequences.batch import bucket, encode
 from horae.sequences.clock import to_seconds
@@ -38,8 +38,6 @@ __all__ = ["Calibration", "RecommendSettings", "Recommender"]
 BATCH_TOKENS = 32_768
 SCORES_IN_MEMORY = 16_000_000
 """Scores held at once (64 MB): blocks of requests are cut so that users x items never stands in memory."""
-
-HistoryLike = Sequence[Id | HistoryEvent]
 
 
 @dataclass(frozen=True)
@@ -111,6 +109,7 @@ class Recommender:
         at: datetime | None = None,
         exclude: Iterable[Id] = (),
         only: Iterable[Id] | None = None,
+        seen: bool | None = None,
     ) -> Recommendations:
         """Rank items for each request; always k of them where k items are allowed.
 
@@ -122,6 +121,7 @@ class Recommender:
             at: Recommend as of this time: only events strictly before it count. None: everything known counts.
             exclude: Items not to recommend.
             only: Nothing but these items.
+            seen: May items of the history be in the list? None: as the run has it from its data.
 
         Raises:
             DataError: Neither users nor histories, or both; k below 1; nothing allowed.
@@ -133,7 +133,7 @@ class Recommender:
             recommender.recommend(histories=[["i7", "i9"]], k=10)
             ```
         """
-        asked = requests if requests is not None else _requests(users, histories, k, at, exclude, only)
+        asked = requests if requests is not None else requests_of(users, histories, k, at, exclude, only, seen)
         answers = list(self.answer(asked, depth=asked.k))
         return Recommendations(self._frame(asked, answers), tuple(self._notes(asked)))
 
@@ -147,7 +147,7 @@ class Recommender:
         for rows in self._blocks(histories):
             block = histories.take(rows)
             scores_BI, fallback_B = self._scores(block)
-            if not self.include_seen:
+            if not (self.include_seen if requests.seen is None else requests.seen):
                 request_of, item = block.pairs()
                 scores_BI[torch.from_numpy(request_of), torch.from_numpy(item.astype(np.int64))] = MINUS_INFINITY
             if allowed_I is not None:
@@ -184,7 +184,7 @@ class Recommender:
             scores[where] = scores_BI[request_P, torch.from_numpy(mine.item)].cpu().numpy()
         score = pl.Series("score", scores)
         probability = self.calibration.probability(score) if self.calibration else pl.Series([None] * len(score))
-        names = pl.Series("request_id", np.repeat(np.array(_names(requests), dtype=object), counts), dtype=pl.String)
+        names = pl.Series("request_id", np.repeat(np.array(names_of(requests), dtype=object), counts), dtype=pl.String)
         columns = {"request_id": names, ITEM: self.items.ids(wanted), "score": score}
         return pl.DataFrame({**columns, "probability": probability.cast(pl.Float64)})
 
@@ -310,7 +310,7 @@ class Recommender:
         columns[ITEM] = self.items.ids(items_BK[request_P, place_P])
         columns["score"] = scores_BK[request_P, place_P]
         columns["rank"] = place_P + 1
-        columns["request_id"] = pl.Series(_names(requests), dtype=pl.String).gather(request_P)
+        columns["request_id"] = pl.Series(names_of(requests), dtype=pl.String).gather(request_P)
         by_fallback = pl.Series("source", fallback_B[request_P])
         columns["source"] = by_fallback.replace_strict(
             {True: "fallback", False: self.recipe.name}, return_dtype=pl.String
@@ -329,40 +329,6 @@ class Recommender:
                 yield f"{len(lost):,} items of the histories are unknown (e.g. {lost[0]!r}): left out."
         if requests.at is not None and self.sequences.has_unknown_times:
             yield "Some events have no known time: where `at` cannot be told from times, the log's order decided."
-
-
-def _requests(
-    users: Iterable[Id] | pl.Series | None,
-    histories: Sequence[HistoryLike] | None,
-    k: int,
-    at: datetime | None,
-    exclude: Iterable[Id],
-    only: Iterable[Id] | None,
-) -> Requests:
-    """Check what a caller gave and make requests of it."""
-    if isinstance(users, str) or (histories is not None and any(isinstance(history, str) for history in histories)):
-        raise DataError("Expected a list, got one text.", hint='Give users=["u1"] or histories=[["i7", "i9"]].')
-    if isinstance(exclude, str) or isinstance(only, str):
-        raise DataError("Expected a list of items, got one text.", hint='Give exclude=["i7"] or only=["i7", "i9"].')
-    without, among = tuple(exclude), None if only is None else tuple(only)
-    when = at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
-    asked = None if users is None else users if isinstance(users, pl.Series) else _series(list(users))
-    if histories is not None:
-        lists = [[e if isinstance(e, HistoryEvent) else HistoryEvent(e) for e in history] for history in histories]
-        times = None if when is None else [when] * len(lists)
-        return Requests(asked, lists, None, times, k, without, among)
-    times = None if when is None or asked is None else [when] * len(asked)
-    return Requests(asked, None, None, times, k, without, among)
-
-
-def _series(ids: list[Id]) -> pl.Series:
-    if ids and all(isinstance(value, Integral) for value in ids):  # numpy's integers, too
-        return pl.Series(USER, ids, dtype=pl.Int64)
-    return pl.Series(USER, [str(value) for value in ids], dtype=pl.String)
-
-
-def _names(requests: Requests) -> list[str]:
-    return list(requests.request_ids) if requests.request_ids is not None else [str(n) for n in range(len(requests))]
 
 
 def _answered(

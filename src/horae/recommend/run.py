@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -47,6 +48,7 @@ __all__ = ["check_writable", "load", "read_card", "save", "storing", "update", "
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+NEEDED = ("recipe.toml", "weights.safetensors", "vocabulary.parquet", "split.json", "card.json", "log.jsonl")
 
 
 def save(recommender: Recommender, path: Path, *, events: bool = True, overwrite: bool = False) -> Path:
@@ -138,6 +140,8 @@ def verify(folder: Path) -> dict[str, Any]:
     """
     _recover(folder)
     manifest_file = folder / MANIFEST
+    if not folder.is_dir():
+        raise RunError(f"There is no run {folder}.", hint="`horae runs list FOLDER` shows the runs in a folder.")
     if not manifest_file.is_file():
         raise RunError(
             f"{folder} is not a run: it has no {MANIFEST}.",
@@ -153,7 +157,7 @@ def verify(folder: Path) -> dict[str, Any]:
             f"{folder} was written by a newer Horae (format {version}; this one reads up to {FORMAT}).",
             hint="Upgrade with: pip install --upgrade horae",
         )
-    for name, digest in files.items():
+    for name, digest in {**dict.fromkeys(NEEDED), **files}.items():  # one that is not listed was edited, too
         if not (folder / name).is_file():
             raise RunError(f"{folder / name} is missing.", hint="Train the run again, or restore a copy.")
         if _digest(folder / name) != digest:
@@ -180,6 +184,7 @@ def check_writable(path: Path, *, overwrite: bool = False) -> None:
         raise RunError(f"{path} exists and is not a run; it will not be replaced.", hint="Choose another name.")
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         probe = path.parent / f".{path.name}.probe"
         probe.touch()
         probe.unlink()
@@ -265,7 +270,8 @@ def _replacing(path: Path, what: str = "") -> Iterator[Path]:
         what: What is written, for errors; empty: all of it.
     """
     temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
+    for left in [temporary, *_left_behind(path)]:
+        shutil.rmtree(left, ignore_errors=True)
     try:
         with storing(what or path):
             temporary.mkdir(parents=True)
@@ -274,6 +280,23 @@ def _replacing(path: Path, what: str = "") -> Iterator[Path]:
             _swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _left_behind(path: Path) -> list[Path]:
+    """What writers of `path` left that were killed."""
+    beginning = f".{path.name}.writing-"
+    found = path.parent.glob(f"{glob.escape(beginning)}*")
+    return [entry for entry in found if not _runs(entry.name.removeprefix(beginning))]
+
+
+def _runs(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OSError):  # not ours to judge
+        return True
+    return True
 
 
 def _swap(temporary: Path, path: Path) -> None:
@@ -297,6 +320,14 @@ def _link(file: Path, name: Path) -> None:
 
 def _old(path: Path) -> Path:
     return path.parent / f".{path.name}.old"
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a killed process left of its attempt to write this run."""
+    for leftover in path.parent.glob(f".{path.name}.writing-*"):
+        writer = leftover.name.rpartition("-")[2]
+        if writer.isdecimal() and not Path(f"/proc/{writer}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _recover(path: Path) -> None:

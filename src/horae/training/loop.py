@@ -7,10 +7,7 @@ every epoch and replaced by renaming.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,21 +15,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from horae.errors import NotTrainedError, RecipeError, RunError
+from horae.errors import NotTrainedError, RecipeError
 from horae.models.network import Network
 from horae.recipe import settings as read_settings
-from horae.recommend.run import storing
 from horae.schema import IndexArray
 from horae.sequences.batch import bucket
 from horae.sequences.framing import frame_next, num_targets, windows
 from horae.sequences.history import Histories, Sequences
+from horae.training.checkpoint import Checkpoint, Trained, fingerprint
 from horae.training.objectives import Objective
-from horae.training.optimisers import load_state, make_optimiser, state_arrays
+from horae.training.optimisers import make_optimiser
 from horae.training.progress import Progress
 
 __all__ = ["LoopSettings", "Trained", "train_network"]
@@ -57,6 +52,9 @@ class LoopSettings:
     clip_norm: float = _doc(5.0, "Longest gradient, by Euclidean norm over all parameters; 0 turns clipping off.")
     windows: Literal["all", "last"] = _doc("all", "Learn from everybody's whole line, or from the newest window only.")
     validation_requests: int = _doc(10_000, "Validate on so many requests, drawn by the seed.")
+    relearn: bool = _doc(
+        False, "Once validation has chosen the number of epochs, learn again from train and validation together."
+    )
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_tokens", "patience", "validation_requests"):
@@ -73,27 +71,6 @@ class LoopSettings:
         """The loop's share of a `[train]` table; the other keys are the objective's to check."""
         mine = {key: value for key, value in table.items() if key in cls.__dataclass_fields__}
         return read_settings(cls, mine, "[train]")
-
-
-@dataclass
-class Trained:
-    """What a training came to.
-
-    Attributes:
-        best_epoch: The epoch whose weights the network now has.
-        log: One mapping per epoch, as in `log.jsonl`.
-        interrupted: Ctrl-C came; the weights are the best until then.
-        positions: Positions computed, padding included; with `padding` and `seconds`, the speed.
-    """
-
-    best_epoch: int = 0
-    best_metrics: dict[str, float] = field(default_factory=dict)
-    log: list[dict[str, Any]] = field(default_factory=list)
-    interrupted: bool = False
-    positions: int = 0
-    padding: int = 0
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
 
 
 def train_network(
@@ -130,7 +107,7 @@ def train_network(
     """
     optimiser = make_optimiser(network, settings.learning_rate, settings.weight_decay)
     state = Trained()
-    checkpoint = _Checkpoint(folder, _fingerprint(sequences, settings, network, seed, made_of)) if folder else None
+    checkpoint = Checkpoint(folder, fingerprint(sequences, vars(settings), network, seed, made_of)) if folder else None
     best = _copy(network)
     if checkpoint and resume and (found := checkpoint.read(network, optimiser, objective)):
         state, best = found
@@ -265,69 +242,3 @@ def _facts(state: Trained, loss: float, targets: int, seconds: float) -> dict[st
 
 def _copy(network: Network) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
-
-
-def _fingerprint(sequences: Sequences, settings: LoopSettings, network: Network, seed: int, made_of: str) -> str:
-    """Of everything that the weights depend on: another fingerprint is another training."""
-    digest = hashlib.sha256(made_of.encode())
-    for array in (*vars(sequences.flat).values(), sequences.offset_U1):
-        digest.update(np.ascontiguousarray(array).data)
-    shapes = {name: list(value.shape) for name, value in network.state_dict().items()}
-    fixed = {**vars(settings), "epochs": 0, "patience": 0}  # those two may be raised to go on
-    digest.update(json.dumps([fixed, shapes, seed], sort_keys=True).encode())
-    return digest.hexdigest()
-
-
-class _Checkpoint:
-    """`last.safetensors` in a folder: weights now and at the best epoch, the optimiser, and the log as metadata."""
-
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        self.folder = folder
-        self.fingerprint = fingerprint
-
-    def write(
-        self,
-        network: Network,
-        optimiser: torch.optim.Optimizer,
-        objective: Objective,
-        state: Trained,
-        best: Mapping[str, Tensor],
-    ) -> None:
-        arrays = {f"now.{name}": value.detach().cpu().clone() for name, value in network.state_dict().items()}
-        arrays |= {f"best.{name}": value.cpu().clone() for name, value in best.items()}
-        arrays |= {f"optimiser.{name}": value.cpu().clone() for name, value in state_arrays(optimiser).items()}
-        arrays |= {f"objective.{name}": value.cpu().clone() for name, value in objective.state().items()}
-        metadata = {"fingerprint": self.fingerprint, "state": json.dumps(vars(state))}
-        lines = "".join(json.dumps(line) + "\n" for line in state.log)
-        with storing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = self.folder / "last.safetensors.writing"
-            safetensors.torch.save_file(arrays, temporary, metadata)
-            os.replace(temporary, self.folder / "last.safetensors")
-            (self.folder / "log.jsonl").write_text(lines, encoding="utf-8")
-
-    def read(
-        self, network: Network, optimiser: torch.optim.Optimizer, objective: Objective
-    ) -> tuple[Trained, dict[str, Tensor]] | None:
-        file = self.folder / "last.safetensors"
-        if not file.exists():
-            return None
-        try:
-            with safetensors.safe_open(file, "pt") as stream:
-                metadata = stream.metadata()
-                arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-        except safetensors.SafetensorError as error:
-            raise RunError(f"{file} is damaged: {error}.", hint="Train again, from the beginning.") from error
-        if metadata["fingerprint"] != self.fingerprint:
-            raise RunError(
-                f"{file} is a checkpoint of another training (other data, recipe or seed).",
-                hint="Give the same EVENTS, recipe and --seed as before, or train without --resume.",
-            )
-        network.load_state_dict(_part(arrays, "now."))
-        load_state(optimiser, _part(arrays, "optimiser."))
-        objective.load_state(_part(arrays, "objective."))
-        return Trained(**json.loads(metadata["state"])), _part(arrays, "best.")
-
-
-def _part(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}

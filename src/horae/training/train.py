@@ -27,6 +27,7 @@ from horae.data.split import Split, split_by_time, split_leave_one_out
 from horae.errors import DataError, RecipeError
 from horae.evaluation.opponents import choose
 from horae.evaluation.validation import quality, validation_cut
+from horae.models.base import Model
 from horae.models.compose import compose, resolved
 from horae.models.network import Network
 from horae.models.opponents import make_opponent
@@ -121,9 +122,11 @@ def train(
     recommender = _untrained(chosen, split, catalog, seed, device_of(where.device))
     if isinstance(recommender.model, Network):
         trained = _learn(recommender, split, seed, where, progress)
+        recommender.calibration = _calibrated(recommender, split, seed)
+        if chosen.train["relearn"] and trained.best_metrics and not trained.interrupted:
+            _relearn(recommender, split, trained, seed, where, progress)
         recommender.card["training"] = _cost(trained)
         recommender.log = list(trained.log)
-        recommender.calibration = _calibrated(recommender, split, seed)
     else:
         _count(recommender, split, seed)
     return recommender
@@ -217,11 +220,7 @@ def _untrained(
     behavior = split.events.frame[BEHAVIOR].dtype
     assert isinstance(behavior, pl.Enum)
     behaviors = tuple(behavior.categories.to_list())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = compose(recipe.model, len(items), len(behaviors))
-    if isinstance(model, torch.nn.Module):
-        model.to(device)
+    model = _model(recipe, len(items), len(behaviors), seed, device)
     fallback_name = "recent_popularity" if known.times == "all" else "popularity"
     fallback = make_opponent(fallback_name, {}).fit(Sequences.from_events(known, items, behaviors))
     repeats = repeat_share(known)
@@ -265,6 +264,32 @@ def _learn(recommender: Recommender, split: Split, seed: int, where: Options, pr
     if len(cut) == 0:
         progress.say("Nobody in the validation part has a history: nothing stops the training early.")
     return _fit(model, sequences, recommender.recipe, seed, where, progress, "search", validate if len(cut) else None)
+
+
+def _relearn(
+    recommender: Recommender, split: Split, trained: Trained, seed: int, where: Options, progress: Progress
+) -> None:
+    """A fresh network, on everything before the test, for the epochs that validation chose; the cost is added."""
+    recipe, items, behaviors = recommender.recipe, recommender.items, recommender.sequences.behaviors
+    progress.say(f"Learning again, from train and validation together: {trained.best_epoch} epochs.")
+    network = _model(recipe, len(items), len(behaviors), seed, recommender.device)
+    assert isinstance(network, Network)
+    known = Sequences.from_events(split.train, items, behaviors)
+    whole = replace(recipe, train={**recipe.train, "epochs": trained.best_epoch})
+    again = _fit(network, known, whole, seed, where, progress, "relearn")
+    recommender.model = network
+    for figure in ("positions", "padding", "seconds", "cpu_seconds"):
+        setattr(trained, figure, getattr(trained, figure) + getattr(again, figure))
+
+
+def _model(recipe: Recipe, num_items: int, num_behaviors: int, seed: int, device: torch.device) -> Model:
+    """The recipe's model as the seed begins it, on its device."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = compose(recipe.model, num_items, num_behaviors)
+    if isinstance(model, torch.nn.Module):
+        model.to(device)
+    return model
 
 
 def _count(recommender: Recommender, split: Split, seed: int) -> None:
