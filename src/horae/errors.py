@@ -8,6 +8,7 @@
     |- MissingExtraError    an optional library is not installed; names the extra          2
     |- RunError             a run folder is missing, damaged or from a newer version       4
     |- StoreError           the disk or the event store refused                            4
+    |- RemoteError          another machine did not answer, or answered nonsense           5
 
 Raised at the boundary only. Library errors pass unchanged. `horae.cli` and `horae.serve` each translate the tree in
 one place; nothing else exits, prints or speaks HTTP.
@@ -21,6 +22,7 @@ __all__ = [
     "MissingExtraError",
     "NotTrainedError",
     "RecipeError",
+    "RemoteError",
     "RunError",
     "StoreError",
     "UnknownIdError",
@@ -88,5 +90,13 @@ class StoreError(HoraeError, OSError):
     """Storage refused: a full disk, a read-only folder, a locked event store."""
 
     exit_code = 4
+
+    __str__ = HoraeError.__str__
+
+
+class RemoteError(HoraeError, OSError):
+    """Another machine did not answer, broke off, or answered nonsense."""
+
+    exit_code = 5
 
     __str__ = HoraeError.__str__

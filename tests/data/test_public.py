@@ -9,7 +9,7 @@ import pytest
 
 from horae.data.public import PUBLIC_SETS, PublicSet, fetch
 from horae.data.sources import read_table
-from horae.errors import DataError, StoreError
+from horae.errors import DataError, RemoteError, StoreError
 
 LOG = "".join(f"u{i % 7}\ti{i % 13}\t3\t{1_400_000_000 + i}\n" for i in range(5_000)).encode()
 
@@ -79,7 +79,7 @@ def test_a_folder_of_prepared_sets_is_used_first_and_checked(publisher, tmp_path
 def test_a_publisher_that_cannot_be_reached_is_named(publisher, tmp_path, path):
     _, sets = publisher
     url = sets["tiny"].url.replace("/tiny.zip", path) if path else "http://127.0.0.1:9/tiny.zip"
-    with pytest.raises(StoreError, match=r"Cannot reach 127\.0\.0\.1") as raised:
+    with pytest.raises(RemoteError, match=r"Cannot reach 127\.0\.0\.1") as raised:
         fetch("tiny", tmp_path / "cache", sets={"tiny": PublicSet("a", "b", "c", "d", url)})
     assert url in raised.value.hint
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Final
 from urllib.parse import urlsplit
 
-from horae.errors import DataError, StoreError
+from horae.errors import DataError, RemoteError, StoreError
 
 __all__ = ["PUBLIC_SETS", "Fetched", "Progress", "PublicSet", "fetch"]
 
@@ -175,7 +175,8 @@ def fetch(
 
     Raises:
         DataError: No such set, one that a person must ask for, or a file whose checksum is wrong.
-        StoreError: The network or the disk refused.
+        RemoteError: The publisher could not be reached, or broke off.
+        StoreError: The disk refused.
     """
     known = sets.get(name)
     if known is None:
@@ -197,12 +198,12 @@ def fetch(
             if isinstance(error, urllib.error.HTTPError):
                 error.close()
             host = urlsplit(known.url).netloc
-            raise StoreError(
+            raise RemoteError(
                 f"Cannot reach {host}: {error.reason}.",
                 hint=f"Check the network, or download {known.url} yourself and read that file.",
             ) from error
         except (TimeoutError, ConnectionError) as error:
-            raise StoreError(f"The download of {known.url} broke off.", hint="Try again.") from error
+            raise RemoteError(f"The download of {known.url} broke off.", hint="Try again.") from error
         except OSError as error:
             raise StoreError(f"Cannot write {path}: {error.strerror}.", hint="Choose another folder.") from error
     return Fetched(path, known.licence, known.url)

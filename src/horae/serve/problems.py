@@ -23,6 +23,7 @@ from horae.errors import (
     MissingExtraError,
     NotTrainedError,
     RecipeError,
+    RemoteError,
     RunError,
     StoreError,
     UnknownIdError,
@@ -38,6 +39,7 @@ STATUS: Final[Mapping[type[HoraeError], tuple[int, str]]] = {
     MissingExtraError: (503, "Not installed"),
     RunError: (503, "Damaged run"),
     StoreError: (503, "Storage refused"),
+    RemoteError: (502, "Another service failed"),
     HoraeError: (500, "Refused"),
 }
 MEDIA_TYPE: Final = "application/problem+json"
