@@ -118,3 +118,8 @@ def test_write_leaves_one_whole_file(tmp_path: Path) -> None:
 def test_write_says_where_it_could_not(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="missing"):
         Page("p").write(tmp_path / "missing" / "report.html")
+    (tmp_path / "file").touch()
+    for place in (tmp_path, Path(), tmp_path / "file" / "report.html"):
+        with pytest.raises(StoreError, match="Cannot write the page"):
+            Page("p").write(place)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]

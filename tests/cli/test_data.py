@@ -89,3 +89,20 @@ def test_fetch_lists_sets_and_takes_them_from_a_local_folder(horae, tmp_path, mo
     monkeypatch.setenv("HORAE_DATA", str(tmp_path))
     found = horae("data", "fetch", "ml-100k", "--json").json
     assert found["file"] == str(file) and "GroupLens" in found["licence"]
+
+
+@pytest.mark.parametrize("verb", [("describe",), ("convert", "-o", "-"), ("split", "-o", "parts")])
+def test_a_setting_without_effect_is_refused(horae, log, verb):
+    assert "model.dim has no effect" in horae("data", verb[0], log, *verb[1:], "--set", "model.dim=8", code=2).err
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_log_is_read(horae, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # as on a read-only disk, also for root
+    ended = horae("data", "convert", "missing.csv", "-o", tmp_path / "out.csv", code=4)
+    assert "read-only" in ended.err and list(tmp_path.iterdir()) == []
+
+
+def test_text_in_the_column_of_values_is_context(horae, tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text("user_id,item_id,timestamp,value\nu1,i1,1600000000,good\nu2,i2,1600000100,bad\n")
+    assert "value_in_log" in horae("data", "describe", file).out

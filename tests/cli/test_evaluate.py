@@ -1,5 +1,8 @@
 import json
 
+import pytest
+
+from horae.errors import StoreError
 from horae.evaluation.audit import Audit
 
 
@@ -60,3 +63,17 @@ def test_compare_refuses_contradictions(horae, log):
     horae("compare", log, "--recipes", "popularity,nothing", code=2)
     horae("compare", log, "--recipes", "popularity", "--folds", "2", "--split", "time", code=2)
     horae("compare", log, "--recipes", ",", code=2)
+
+
+def test_a_result_that_cannot_be_kept_is_shown_all_the_same(horae, own_run, monkeypatch):
+    def refuse(*_):
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr("horae.cli.evaluate.keep", refuse)
+    ended = horae("evaluate", own_run, "--opponents", "none", "--bootstrap", "0", "--json", code=4)
+    assert ended.json["metrics"] and "disk is full" in ended.err
+
+
+@pytest.mark.parametrize("ks", ["x", "0", ""])
+def test_lengths_of_lists_are_checked_first(horae, ks):
+    horae("evaluate", "missing", "--ks", ks, code=2)

@@ -61,6 +61,7 @@ def test_usage_errors_exit_with_2_and_leave_standard_output_empty(horae):
         ["train", "x.csv"],
         ["recommend", "r", "-k", "0"],
         ["runs", "list", "--k"],
+        ["train", "x.csv", "-o", "r", "--seed", "99999999999999999999"],
     ):
         ended = horae(*arguments, code=2)
         assert ended.out == "" and "Error:" in ended.err
@@ -84,6 +85,14 @@ def test_a_reader_who_has_enough_is_no_error(log):
         told = process.stderr.read()
     assert process.returncode == 0
     assert "Traceback" not in told and "BrokenPipe" not in told
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+def test_closed_standard_output_is_no_error(closed):
+    ended = subprocess.run(
+        f"{sys.executable} -m horae recipes list {closed}", shell=True, capture_output=True, text=True
+    )
+    assert ended.returncode == 0 and ended.stderr == ""
 
 
 def test_an_error_of_our_own_says_so(tmp_path):

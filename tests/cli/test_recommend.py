@@ -67,7 +67,13 @@ def test_histories_are_typed_or_json(horae, run):
     assert [row["item_id"] for row in typed] == [row["item_id"] for row in as_events]
 
 
-@pytest.mark.parametrize("history", ["[1, {}]", '[{"item": "i01"}]', "[i01]", "[null]"])
+@pytest.mark.parametrize(
+    "history",
+    [
+        *("[1, {}]", '[{"item": "i01"}]', "[i01]", "[null]", '[{"item_id": null}]', '[{"item_id": [1]}]'),
+        *('[{"item_id": "i01", "value": "x"}]', '[{"item_id": "i01", "behavior": 7}]'),
+    ],
+)
 def test_a_bad_history_is_explained(horae, run, history):
     assert "item_id" in horae("recommend", run, "--history", history, code=3).err
 
@@ -111,3 +117,24 @@ def test_runs_are_listed_and_shown(horae, run):
     assert horae("runs", "show", run, "--json").json["card"]["recipe"] == "sasrec"
     assert "480 events" in horae("runs", "show", run).out
     assert "no runs" in horae("runs", "list", run / "nothing").err
+
+
+def test_a_table_of_users_comes_from_a_pipe(horae, run):
+    assert len(horae("recommend", run, "--users", "-", "-k", "2", input="user_id,x\n007,1\n").out.splitlines()) == 3
+
+
+def test_an_empty_list_of_allowed_items_allows_none(horae, run):
+    horae("recommend", run, "--user", "007", "--only", "", code=3)
+
+
+def test_a_name_of_a_thousand_letters_is_shown_in_part(horae, run):
+    assert len(horae("recommend", run, "--user", "y" * 1000, code=3).err) < 500
+
+
+def test_a_bad_time_in_a_history_names_the_history(horae, run):
+    history = '[{"item_id": "i01", "timestamp": "never"}]'
+    assert "--history" in horae("recommend", run, "--history", history, code=2).err
+
+
+def test_a_device_that_holds_no_numbers_is_refused(horae, run):
+    assert "'meta'" in horae("recommend", run, "--user", "007", "--device", "meta", code=2).err

@@ -57,6 +57,7 @@ def test_the_folder_is_checked_before_the_log_is_read(horae):
         (["--split", "column"], 3),
         (["--test", "2031-01-01"], 3),
         (["--device", "quantum"], 2),
+        (["--test", "99999999999999d"], 3),
     ],
 )
 def test_bad_options_leave_nothing_behind(horae, log, tmp_path, options, code):

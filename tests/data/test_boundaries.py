@@ -95,3 +95,13 @@ def test_rows_of_unknown_time_take_the_part_of_their_neighbours_where_these_agre
 def test_times_that_contradict_the_line_belong_nowhere():
     log = raw(user_id=[1] * 4, item_id=list("abcd"), timestamp=[BASE, BASE + 9 * DAY, BASE + DAY, None])
     assert parts_by_time(clean(log).frame, [int(at(5)[0])]).tolist() == [0, 3, 3, 1]
+
+
+def test_a_duration_longer_than_any_log_is_an_empty_part():
+    with pytest.raises(DataError, match="empty part"):
+        boundary_before(at(*range(10)), "99999999999999d", "test")
+
+
+def test_a_log_of_one_time_is_told_to_split_by_order():
+    with pytest.raises(DataError, match="leave-one-out"):
+        boundary_before(at(1, 1, 1), 0.1, "test")

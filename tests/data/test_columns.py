@@ -402,6 +402,18 @@ def test_series_are_not_mistaken_for_logs(data_dir, name):
         understand(read_table(data_dir / name))
 
 
+@pytest.mark.parametrize("name", ["value", "position", "event_order"])
+def test_a_column_that_does_not_hold_what_its_name_says_is_context_under_another_name(name):
+    frame, steps = understand(log(**{name: ["good", "bad"]}))
+    assert frame[f"{name}_in_log"].to_list() == ["good", "bad", "good"] and name not in frame.columns
+    assert any(f"called '{name}_in_log'" in step.message for step in steps)
+
+
+def test_a_column_that_the_user_denies_a_role_does_not_keep_its_name():
+    frame, _ = understand(log(ts=None, timestamp=[START]), columns={"timestamp": "", "position": "#row"})
+    assert "timestamp" not in frame.columns and frame["timestamp_in_log"].to_list() == [START] * 3
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["ml-100k/items.parquet", "ml-100k/users.parquet", "ml-100k/raw/u.item"])
 def test_tables_of_items_and_users_are_not_mistaken_for_logs(data_dir, name):

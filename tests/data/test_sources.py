@@ -1,7 +1,9 @@
 import gzip
 import io
+import os
 import sqlite3
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -378,3 +380,16 @@ def test_a_missing_driver_names_its_extra(monkeypatch, sqlite_file, module, url)
     with pytest.raises(MissingExtraError, match="needs") as raised:
         read_table(url.format(sqlite_file), query="events")
     assert "horae[sql]" in raised.value.hint
+
+
+def test_a_named_pipe_is_read_once_and_whole(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(gzip.compress(b"user_id,item_id\nu1,i1\n"),))
+    writer.start()
+    assert read_table(pipe).frame.rows() == [("u1", "i1")]
+    writer.join()
+
+
+def test_bytes_are_read_as_a_file_is():
+    assert read_table(b"user_id,item_id\nu1,i1\n").frame.rows() == [("u1", "i1")]

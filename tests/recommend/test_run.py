@@ -138,3 +138,32 @@ def test_an_update_works_where_files_cannot_have_a_second_name(run, monkeypatch)
     monkeypatch.setattr("horae.recommend.run.os.link", refuse)
     update(run, {"report.html": "<p>new</p>"})
     verify(run)
+
+
+def test_what_a_killed_writer_left_is_swept_away(recommender, run):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, alive = (run.parent / f".run.writing-{process}" for process in (gone.pid, os.getppid()))
+    for folder in (left, alive):
+        folder.mkdir()
+    recommender.save(run, overwrite=True)
+    assert not left.exists() and alive.exists()
+
+
+def test_a_manifest_that_leaves_out_a_needed_file_is_refused(run):
+    manifest = json.loads((run / "manifest.json").read_text())
+    del manifest["files"]["split.json"]
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(RunError, match=r"split\.json"):
+        verify(run)
+
+
+def test_an_update_that_is_refused_names_its_files_and_leaves_the_run(run, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    before = verify(run)
+    monkeypatch.setattr("horae.recommend.run._sync", full)
+    with pytest.raises(StoreError, match=r"report\.html in .* was not written"):
+        update(run, {"report.html": "<p>new</p>"})
+    assert verify(run) == before and [entry.name for entry in run.parent.iterdir()] == ["run"]

@@ -66,6 +66,9 @@ def want_traceback(ctx: typer.Context, value: bool) -> bool:
 def stand_guard() -> None:
     """Keep tracebacks of our own errors away from people who did not ask for them."""
     sys.excepthook = _own_error
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller (`>&-`): nobody listens
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
 
 
 def _told(shown: HoraeError, cause: BaseException, ctx: typer.Context) -> typer.Exit:

@@ -306,15 +306,13 @@ class Recommender:
         request_P, place_P = np.nonzero(items_BK)
         columns: dict[str, Any] = {}
         if requests.users is not None:
-            columns[USER] = requests.users.gather(request_P)
+            columns[USER] = requests.users[request_P]
         columns[ITEM] = self.items.ids(items_BK[request_P, place_P])
         columns["score"] = scores_BK[request_P, place_P]
         columns["rank"] = place_P + 1
-        columns["request_id"] = pl.Series(names_of(requests), dtype=pl.String).gather(request_P)
-        by_fallback = pl.Series("source", fallback_B[request_P])
-        columns["source"] = by_fallback.replace_strict(
-            {True: "fallback", False: self.recipe.name}, return_dtype=pl.String
-        )
+        columns["request_id"] = pl.Series(names_of(requests), dtype=pl.String)[request_P]
+        source_B = np.where(fallback_B, "fallback", self.recipe.name)
+        columns["source"] = pl.Series(source_B.tolist(), dtype=pl.String)[request_P]
         return pl.DataFrame(columns)
 
     def _notes(self, requests: Requests) -> Iterator[str]:

@@ -33,6 +33,7 @@ class Vocabulary:
         self._late: list[Id] = []
         self._lookup: dict[Id, int] | None = None
         self._range = _range_of(self._ids.dtype)
+        self._is_text = self._ids.dtype == pl.String
 
     @classmethod
     def of(cls, ids: pl.Series) -> Vocabulary:
@@ -63,7 +64,7 @@ class Vocabulary:
 
     def ids(self, indices: npt.NDArray[np.integer]) -> pl.Series:
         """Ids at the given indices, in the caller's dtype."""
-        return self._whole.gather(np.asarray(indices, dtype=np.int64) - 1)
+        return self._whole[np.asarray(indices, dtype=np.int64) - 1]
 
     def append(self, ids: Sequence[Id] | pl.Series) -> None:
         """Give the next indices to ids not known yet; those known keep theirs.
@@ -73,7 +74,7 @@ class Vocabulary:
         """
         lookup = self._dictionary()
         fresh = [value for value in dict.fromkeys(map(self._native, ids)) if value not in lookup]
-        strange = [value for value in fresh if isinstance(value, str) and self._ids.dtype != pl.String]
+        strange = [value for value in fresh if isinstance(value, str) and not self._is_text]
         if strange:
             raise DataError(
                 f"The id {strange[0]!r} is not of this run's kind: its ids are numbers ({self._ids.dtype}).",
@@ -99,7 +100,7 @@ class Vocabulary:
     def _native(self, value: object) -> Id:
         """The value in this vocabulary's type; text that is no number of that type, as it is spelled, stays text."""
         text = str(value)
-        if self._ids.dtype == pl.String or len(text) > LONGEST_NUMBER or not text.removeprefix("-").isdecimal():
+        if self._is_text or len(text) > LONGEST_NUMBER or not text.removeprefix("-").isdecimal():
             return text
         number = int(text)
         return number if str(number) == text and self._range[0] <= number <= self._range[1] else text
@@ -107,7 +108,7 @@ class Vocabulary:
     def _as_own_type(self, ids: pl.Series) -> pl.Series:
         if ids.dtype == self._ids.dtype:
             return ids
-        if self._ids.dtype == pl.String:
+        if self._is_text:
             return ids.cast(pl.String)
         if ids.dtype == pl.String:
             numbers = ids.cast(self._ids.dtype, strict=False)
