@@ -1,4 +1,4 @@
-"""One set by time: is SASRec ahead of recent popularity and Markov, with an interval of the paired difference above zero?
+"""One set by time: is SASRec ahead of recent popularity and Markov, the interval of the difference above zero?
 
 Early stopping is quicker here than in the recipe, and the epochs are bounded, so that three sets take half an hour.
 """

@@ -24,7 +24,7 @@ def test_train_prints_one_document_and_tells_the_rest_on_standard_error(horae, l
 def test_a_run_says_where_it_comes_from(run, log):
     card = json.loads((run / "card.json").read_text())
     assert card["recipe"] == "sasrec" and card["data"]["events"] == 480 and card["data"]["source"] == str(log)
-    assert card["created"].endswith("+00:00") and card["command"].startswith("horae ")
+    assert card["created"].endswith("+00:00") and card["command"].split()[0] == "horae"
     assert "min_item_events = 1" in (run / "recipe.toml").read_text()
     assert "not judged yet" in (run / "report.html").read_text()
 
