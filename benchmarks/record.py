@@ -49,7 +49,7 @@ def write(name: str, figures: dict[str, Any], revision: str) -> Path:
     load = round(os.getloadavg()[0], 1)
     document = {
         "claim": name,
-        "command": f"python -m benchmarks {' '.join(sys.argv[1:])}",
+        "command": f"python -m benchmarks {name}",
         "commit": revision,
         "machine": machine(),
         "load_at_end": load,

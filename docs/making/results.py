@@ -31,7 +31,7 @@ def _results(language: str) -> str:
         if not file.exists():
             continue
         result = json.loads(file.read_text(encoding="utf-8"))
-        rows += [(what[place], figure, f"`{result['command']}`") for what, figure in tell(result)]
+        rows += [(what[place], figure, f"`python -m benchmarks {claim}`") for what, figure in tell(result)]
         sources[result["commit"][:10]] = result["machine"]
     if not rows:
         return {"en": "No results are committed yet.\n", "zh": "尚无已提交的结果。\n"}[language]

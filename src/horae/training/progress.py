@@ -79,7 +79,7 @@ class Shown:
     def epoch(self, line: dict[str, Any]) -> None:
         """One plain line per epoch, bar or no bar."""
         validation = "".join(f"  {name} {value:.4f}" for name, value in line.get("validation", {}).items())
-        best = "  best so far" if line.get("best") else ""
+        best = "  best so far" if line.get("best") and validation else ""
         self.say(f"epoch {line['epoch']:>3}  loss {line['loss']:.4f}{validation}  {line['seconds']:.1f} s{best}")
 
     def say(self, sentence: str) -> None:
