@@ -3,7 +3,7 @@ import torch
 from tests.logs import chain_log, events_of
 
 import horae
-from horae.errors import DataError, NotTrainedError, RecipeError, RunError
+from horae.errors import DataError, RecipeError, RunError
 from horae.evaluation.opponents import opponents_of
 from horae.recipe import load_recipe, recipe_names
 from horae.training.progress import Quiet
@@ -101,7 +101,7 @@ def test_an_unknown_recipe_names_the_nearest():
 
 def test_nobody_with_two_events_is_nothing_to_learn_from():
     log = events_of([(f"u{n}", f"i{n % 3}", 100 * n) for n in range(30)])
-    with pytest.raises((NotTrainedError, DataError)):
+    with pytest.raises(DataError):
         network(log)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from horae.errors import NotTrainedError, RecipeError
+from horae.errors import DataError, NotTrainedError, RecipeError
 from horae.models.network import Network
 from horae.recipe import settings as read_settings
 from horae.schema import IndexArray
@@ -101,7 +101,8 @@ def train_network(
         made_of: What `network` and `objective` were made of, where it matters that a checkpoint be of the same.
 
     Raises:
-        NotTrainedError: The loss became infinite, or exploded, or there is nothing to learn from.
+        DataError: There is nothing to learn from.
+        NotTrainedError: The loss became infinite, or exploded.
         RunError: The checkpoint is of another training, or damaged.
         StoreError: The checkpoint could not be written.
     """
@@ -152,7 +153,7 @@ def _epoch(
     device = next(network.parameters()).device
     cut = windows(sequences, network.max_len, settings.windows, rng)
     if len(cut) == 0:
-        raise NotTrainedError(
+        raise DataError(
             "There is nothing to learn from: no user has an event with a target event after it.",
             hint="Check target_behaviors in [data], or give a log with longer histories.",
         )
