@@ -89,7 +89,7 @@ def _opponents(page: Page, evaluation: Document) -> None:
         page.text("No opponents were asked for, so these numbers stand alone.")
         return
     page.text(
-        "Everybody answered the same requests and knows nothing of the test part. A whisker holds the mean of 95 of 100 "
+        "Everybody answered the same requests and knows nothing of the test. A whisker holds the mean of 95 of 100 "
         "such samples of users; who is ahead is told by the paired difference, user by user."
     )
     figure, height = figures.opponents(evaluation, ndcg)
