@@ -142,5 +142,5 @@ class Network(nn.Module):
         x_BLD = self.items.lookup(batch.item_BL) * self.items.dim**0.5
         if self.behavior_vectors is not None:
             x_BLD = x_BLD + self.behavior_vectors[batch.behavior_BL]
-        encoded: Tensor = self.encoder(x_BLD, batch.time_BL, batch.length_B)
+        encoded: Tensor = self.encoder(x_BLD, batch.time_BL, batch.length_B, batch.request_time_BL)
         return encoded

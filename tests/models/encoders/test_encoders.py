@@ -34,7 +34,8 @@ def encoder(request):
 def encode(encoder, x_BLD, length_B=None):
     length_B = torch.full((len(x_BLD),), x_BLD.shape[1]) if length_B is None else length_B
     with torch.inference_mode():
-        return encoder(x_BLD, torch.full(x_BLD.shape[:2], float("nan"), dtype=torch.float64), length_B)
+        unknown_BL = torch.full(x_BLD.shape[:2], float("nan"), dtype=torch.float64)
+        return encoder(x_BLD, unknown_BL, length_B, unknown_BL)
 
 
 @given(position=st.integers(0, LENGTH - 2), seed=st.integers(0, 10_000))

@@ -17,7 +17,7 @@ def states(encoder, x_BLD):
     encoder.eval()
     length_B = torch.full((len(x_BLD),), x_BLD.shape[1])
     with torch.inference_mode():
-        return encoder(x_BLD, torch.zeros(x_BLD.shape[:2]), length_B)
+        return encoder(x_BLD, torch.zeros(x_BLD.shape[:2]), length_B, torch.zeros(x_BLD.shape[:2]))
 
 
 def test_one_unit_lstm_worked_by_hand():

@@ -39,13 +39,14 @@ class Encoder(Protocol):
 
     causal: bool
 
-    def __call__(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor) -> Tensor:
+    def __call__(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor, request_time_BL: Tensor) -> Tensor:
         """`h_BLD`; at padded positions finite, but without meaning.
 
         Args:
             x_BLD: One vector per event, oldest first, padding at the right.
             time_BL: Seconds; NaN where unknown.
-            length_B: Real events per row, from 1 to L.
+            length_B: Real events per row, from 1 to L; 0 where nothing is known.
+            request_time_BL: When the question after each event is asked; NaN where unknown.
         """
         ...
 

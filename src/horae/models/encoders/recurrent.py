@@ -54,7 +54,7 @@ class Recurrent(nn.Module):
         self.attention = state_attention(settings.attention, dim)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor) -> Tensor:
+    def forward(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor, request_time_BL: Tensor) -> Tensor:
         """See `Encoder`; times are not looked at."""
         h_BLD, _ = self.cells(self.dropout(x_BLD))
         enriched: Tensor = self.dropout(self.attention(h_BLD))

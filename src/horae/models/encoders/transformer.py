@@ -77,7 +77,7 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(dim)
         init_transformer(self)
 
-    def forward(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor) -> Tensor:
+    def forward(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor, request_time_BL: Tensor) -> Tensor:
         """See `Encoder`; times are not looked at."""
         length = x_BLD.shape[1]
         assert length <= self.max_len, f"{length} positions, {self.max_len} at most"
