@@ -79,7 +79,8 @@ def test_a_seed_makes_the_same_encoder_and_training_moves_every_parameter(encode
         torch.manual_seed(4)
         two = MAKE[name]()
         assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
-        one(torch.randn(2, LENGTH, DIM), torch.zeros(2, LENGTH), torch.full((2,), LENGTH)).square().sum().backward()
+        zero_BL = torch.zeros(2, LENGTH)
+        one(torch.randn(2, LENGTH, DIM), zero_BL, torch.full((2,), LENGTH), zero_BL).square().sum().backward()
         assert all(p.grad is not None and p.grad.isfinite().all() for p in one.parameters()), name
 
 
