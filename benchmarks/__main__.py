@@ -1,4 +1,8 @@
-"""`python -m benchmarks list | NAME... [--allow-dirty]`; public data through HORAE_DATA."""
+"""`python -m benchmarks list | NAME... [--allow-dirty]`, `python -m benchmarks peers-setup [NAME...]`.
+
+Public data through `HORAE_DATA`. `--peers-folder FOLDER` (or `HORAE_PEERS`) says where the peers' environments lie;
+`HORAE_ROUNDS` how often each side of a contest runs.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait do not burn the core of those that work
 
 from benchmarks import record
+from benchmarks.peers import environments
 
 CLAIMS = {
     "start": "import horae, horae --help: seconds and what they load",
@@ -18,28 +23,62 @@ CLAIMS = {
     "ml100k_report": "ml-100k: from u.data to the report with all opponents and SASRec",
     "ml100k_quality": "ml-100k, leave-one-out, SASRec, 5 seeds",
     "beauty_quality": "amazon-beauty-2014, leave-one-out in log order, SASRec with full softmax",
-    "time_split_foursquare": "foursquare-nyc, time split: SASRec against its opponents, paired",
-    "time_split_beauty": "the same on amazon-beauty-2014",
-    "time_split_ml1m": "the same on ml-1m, users 1 to 2999",
+    "beauty_shuffled": "the same with same-day ties shuffled, 3 seeds",
+    "ml1m_quality": "ml-1m, leave-one-out, length 200, SASRec, without the request's time",
+    "ml1m_time": "ml-1m users 1 to 2999, leave-one-out: HSTU with and without time beside SASRec",
+    "sessions": "diginetica-sessions and yoochoose-100k: GRU4Rec and SASRec beside session-kNN and Markov",
+    "time_splits": "six sets by time: every recipe and auto against windowed popularity, paired",
+    "recipes_ml100k": "ml-100k, leave-one-out: every network's recipe as it is shipped",
+    "ablations": "ml-100k, leave-one-out: one part changed at a time, and what it is worth",
+    "stages": "a training step's stages beside the machine's arithmetic and memory",
     "answers": "recommendations for all users of ml-1m; one unseen history of 50 events among 12k items",
     "simulate": "a shop's log of 1M events: seconds",
+    "large_catalog": "top 10 of 1M x 64, exact and approximate; training with 1M items within 6 GB",
+    "scale": "1M to 100M events: seconds, CPU seconds and peak memory a million events",
+    "tuning": "horae tune: 20 pruned trials each on ml-100k and amazon-beauty-2014",
+    "peers_training": "an epoch of SASRec on Beauty and ml-1m beside RecTools, RePlay and RecBole: CPU seconds, memory",
+    "peers_quality": "CPU seconds to the peer's own best NDCG@10, ml-100k and Beauty, RecTools and RePlay",
+    "peers_preparation": "10M events, Parquet to training sequences, beside RePlay: CPU seconds, memory",
+    "peers_answers": "top 10 of all users of Beauty and ml-1m beside RePlay, RecTools, implicit: users a CPU second",
 }
 
 
 def main() -> None:
-    names = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    """Run what the arguments name."""
+    arguments = _without_folder(sys.argv[1:])
+    names = [argument for argument in arguments if not argument.startswith("--")]
     if not names or names == ["list"]:
         for name, claim in CLAIMS.items():
-            print(f"{name:<16} {claim}")
-        return
+            print(f"{name:<22} {claim}")
+        print(f"\npeers-setup NAME...    make the environments of the peers: {', '.join(environments.PEERS)}")
+    elif names[0] == "peers-setup":
+        for name in names[1:] or environments.PEERS:
+            environments.setup(name)
+            print(f"{name}: ready")
+    else:
+        _measure(names, allow_dirty="--allow-dirty" in arguments)
+
+
+def _measure(names: list[str], *, allow_dirty: bool) -> None:
     for name in names:
         if name not in CLAIMS:
             sys.exit(f"There is no benchmark {name!r}; see: python -m benchmarks list")
-        revision = record.commit(allow_dirty="--allow-dirty" in sys.argv)
+        revision = record.commit(allow_dirty=allow_dirty)
         data = Path(os.environ.get("HORAE_DATA", "")).resolve()
         figures = importlib.import_module(f"benchmarks.{name}").measure(data)
         file = record.write(name, figures, revision)
         print(json.dumps(figures, indent=1), f"\nwritten to {file.relative_to(record.ROOT)}")
+
+
+def _without_folder(arguments: list[str]) -> list[str]:
+    """Take `--peers-folder FOLDER` out and into the environment."""
+    if "--peers-folder" not in arguments:
+        return arguments
+    at = arguments.index("--peers-folder")
+    if at + 1 == len(arguments):
+        sys.exit("--peers-folder needs a folder.")
+    os.environ["HORAE_PEERS"] = str(Path(arguments[at + 1]).resolve())
+    return arguments[:at] + arguments[at + 2 :]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Bars: all 6,040 users of ml-1m in 5 s after loading; one unseen history (50 events, 12k items) in 3 ms median."""
+"""Bars: all 6,040 users of ml-1m in 5 s after loading; one unseen history (50 events, 12k items) in 1.0 ms
+of CPU, median (goal 0.5). All users of Beauty stand beside; `peers_answers` compares both sets with the peers."""
 
 from __future__ import annotations
 
@@ -28,6 +29,15 @@ def measure(data: Path) -> dict[str, Any]:
         "max_len": 200,
     }
     beauty = _shaped(data / "amazon-beauty-2014/interactions.parquet", ())
+    started, cpu = time.perf_counter(), time.process_time()
+    answer = beauty.recommend(users=beauty.sequences.users.all, k=10)
+    all_of_beauty = {
+        "users": beauty.sequences.num_users,
+        "rows": len(answer),
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - cpu,
+        "max_len": 50,
+    }
     ids = beauty.items.all.to_list()
     taken, cpu_taken = [], []
     for number in range(400):
@@ -39,6 +49,7 @@ def measure(data: Path) -> dict[str, Any]:
     milliseconds = sorted(1000 * seconds for seconds in taken[50:])
     return {
         "all_users_of_ml_1m": all_users,
+        "all_users_of_beauty": all_of_beauty,
         "one_unseen_history": {
             "items": len(ids),
             "median_ms": statistics.median(milliseconds),

@@ -17,8 +17,14 @@ METRICS = ("recall@10", "ndcg@10")
 
 
 def trained_and_judged(
-    split: Split, recipe: str, overrides: Sequence[str], seed: int, opponents: Sequence[str] = ()
+    split: Split,
+    recipe: str,
+    overrides: Sequence[str],
+    seed: int,
+    opponents: Sequence[str] = (),
+    metrics: Sequence[str] = METRICS,
 ) -> dict[str, Any]:
+    """The figures of one run; opponents are fitted on everything before the test and compared pair by pair."""
     started = time.perf_counter(), time.process_time()
     recommender = horae.train(split, recipe, overrides=overrides, seed=seed, options=Options(progress=Shown()))
     cost = recommender.card["training"]
@@ -28,30 +34,36 @@ def trained_and_judged(
         "seed": seed,
         "recipe": recipe,
         "overrides": list(overrides),
+        "model": dict(recommender.recipe.model),
+        "train": dict(recommender.recipe.train),
+        "chosen": recommender.card.get("chosen"),
         "users": judged["users"],
         "requests": judged["requests"],
         "epochs": cost["epochs"],
         "best_epoch": cost["best_epoch"],
         "validation": cost["validation"],
+        "curve": [
+            [line["cpu_seconds"], line["validation"]["ndcg@10"]] for line in recommender.log if line.get("validation")
+        ],
         "train_cpu_seconds": cost["cpu_seconds"],
         "train_seconds": cost["train_seconds"],
         "padding_share": cost["padding_share"],
         "peak_memory_mb": cost["peak_memory_mb"],
-        "metrics": {name: judged["metrics"][name] for name in METRICS},
+        "metrics": {name: judged["metrics"][name] for name in metrics},
         "opponents": {
-            name: one and {metric: one[metric]["mean"] for metric in METRICS}
+            name: one and {metric: one[metric]["mean"] for metric in metrics}
             for name, one in judged["opponents"].items()
         },
-        "against": {name: {m: one[m] for m in METRICS} for name, one in judged["against"].items()},
+        "against": {name: {m: one[m] for m in metrics} for name, one in judged["against"].items()},
         "leak_audit": judged["leak_audit"]["passed"],
         "seconds": round(time.perf_counter() - started[0], 1),
         "cpu_seconds": round(time.process_time() - started[1], 1),
     }
 
 
-def means(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def means(runs: Sequence[dict[str, Any]], metrics: Sequence[str] = METRICS) -> dict[str, Any]:
     """Mean and standard deviation of each metric over the runs."""
-    taken = {name: [run["metrics"][name]["mean"] for run in runs] for name in METRICS}
+    taken = {name: [run["metrics"][name]["mean"] for run in runs] for name in metrics}
     return {
         name: {"mean": statistics.mean(values), "sd": statistics.stdev(values) if len(values) > 1 else None}
         for name, values in taken.items()

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 def commit(*, allow_dirty: bool = False) -> str:
     """The commit; refuses a tree whose code is not what was committed (results may lie about)."""
     status = subprocess.run(
-        ["git", "status", "--porcelain", "--", "src", "benchmarks/*.py", "pyproject.toml"],
+        ["git", "status", "--porcelain", "--", "src", "benchmarks/*.py", "benchmarks/peers", "pyproject.toml"],
         capture_output=True, text=True, check=True, cwd=ROOT,
     ).stdout.strip()  # fmt: skip
     if status and not allow_dirty:
@@ -52,11 +52,14 @@ def write(name: str, figures: dict[str, Any], revision: str) -> Path:
         "command": f"python -m benchmarks {name}",
         "commit": revision,
         "machine": machine(),
+        "threads": int(os.environ.get("OMP_NUM_THREADS", len(os.sched_getaffinity(0)))),
         "load_at_end": load,
         **figures,
     }
     file = RESULTS / f"{name}.json"
-    file.write_text(json.dumps(document, indent=1) + "\n")
+    whole = file.with_suffix(".part")  # renamed when whole: a killed run leaves the old result, not half of a new one
+    whole.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    whole.replace(file)
     return file
 
 

@@ -1,8 +1,9 @@
 """The reference pages and the results tables, made from the code: run `python docs/generate.py` after changing it.
 
-In: the package, and `benchmarks/results/*.json`. Out: `docs/reference/*.md`, and what stands between the markers
-`<!-- results -->` and `<!-- /results -->` in the READMEs and `docs/benchmarks.md`. With `--check` nothing is written;
-pages that differ are named and the exit code is 1. It does not write the other pages: people do.
+In: the package, and `benchmarks/results/*.json`. Out: `docs/reference/*.md`, `RESULTS.md`, the picture of quality
+against CPU seconds, and what stands between the markers `<!-- results -->` and `<!-- /results -->` in the READMEs and
+`docs/benchmarks.md`. With `--check` nothing is written; pages that differ are named and the exit code is 1. A result
+that is not whole is named, and nothing is written (exit code 3). It does not write the other pages: people do.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Final
 from making.command_line import cli_page
 from making.errors import errors_page
 from making.http import http_page
+from making.picture import quality_against_cpu
 from making.python import python_page
 from making.recipes import recipes_page
-from making.results import with_results
+from making.results import PICTURE, RESULTS, BrokenResultError, result_of, with_results
+from making.results_page import results_page
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCS: Final = ROOT / "docs"
@@ -29,7 +32,12 @@ RESULT_PAGES: Final = {"README.md": "en", "README.zh-CN.md": "zh", "docs/benchma
 def main() -> int:
     """Write the pages, or check them."""
     check = "--check" in sys.argv[1:]
-    stale = {path: text for path, text in pages().items() if not path.exists() or path.read_text("utf-8") != text}
+    try:
+        made = pages()
+    except BrokenResultError as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
+    stale = {path: text for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text}
     for path, text in stale.items():
         sys.stdout.write(f"{'differs' if check else 'written'}: {path.relative_to(ROOT)}\n")
         if not check:
@@ -48,7 +56,12 @@ def pages() -> dict[Path, str]:
         "http": http_page,
     }
     made = {DOCS / "reference" / f"{name}.md": _page(maker()) for name, maker in makers.items()}
-    return made | {ROOT / name: with_results(ROOT / name, language) for name, language in RESULT_PAGES.items()}
+    made[ROOT / "RESULTS.md"] = "\n".join(results_page()).rstrip() + "\n"
+    if (contest := RESULTS / "peers_quality.json").exists():
+        made[PICTURE] = quality_against_cpu(result_of(contest))
+    for name, language in RESULT_PAGES.items():
+        made[ROOT / name] = with_results(ROOT / name, language, short=name.startswith("README"))
+    return made
 
 
 def _page(lines: Iterable[str]) -> str:

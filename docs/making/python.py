@@ -19,7 +19,9 @@ BESIDE: Final = {
     "Description": "data.checks",
     "Step": "schema",
     "DataReport": "schema",
-    "Options": "training.train",
+    "Options": "training.options",
+    "Choice": "training.choose",
+    "SequencesBefore": "sequences.before",
     "Evaluation": "evaluation.protocol",
     "Comparison": "training.compare",
 }

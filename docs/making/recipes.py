@@ -24,10 +24,11 @@ def recipes_page() -> Iterator[str]:
     from horae.models.opponents import settings_of
     from horae.recommend.recommender import RecommendSettings
     from horae.training.loop import LoopSettings
-    from horae.training.train import ObjectiveSettings
+    from horae.training.settings import ObjectiveSettings
+    from horae.training.tuning.ranges import FOR_NETWORKS, Span
 
     yield "# Recipes"
-    yield "A recipe is a TOML file with up to four tables. A key that does not exist, has the wrong type, or has no"
+    yield "A recipe is a TOML file with up to five tables. A key that does not exist, has the wrong type, or has no"
     yield "effect beside the others is an error. `horae recipes show NAME` prints a recipe with every default filled"
     yield "in; `--set table.key=value` overrides one key."
     yield ""
@@ -38,7 +39,8 @@ def recipes_page() -> Iterator[str]:
     yield _keys(DataSettings)
     yield "## [model]"
     yield ""
-    yield f"Either `encoder` (one of {listed(ENCODERS)}) or `opponent` (see [models](../models.md))."
+    yield f"Either `encoder` (one of {listed(ENCODERS)}) or `opponent` (see [models](../models.md)); or `ensemble` and"
+    yield 'nothing else: a list of recipes, such as `["sasrec", "item-knn"]` (see [ensembles](../models.md#ensembles)).'
     yield ""
     for part in model_keys():
         if part == "network":
@@ -62,6 +64,16 @@ def recipes_page() -> Iterator[str]:
     yield "## [recommend]"
     yield ""
     yield _keys(RecommendSettings)
+    yield "## [tune]"
+    yield ""
+    yield "What `horae tune` searches ([tuning](../tuning.md)); a training does not read it. Each key"
+    yield "is `table.key`, its value a list of choices or a range:"
+    yield ""
+    yield _keys(Span)
+    yield "A network that declares nothing is searched over these:"
+    yield ""
+    ranges = [(f"`{key}`", f"`{json.dumps(value)}`") for key, value in FOR_NETWORKS.items()]
+    yield table(("key", "values"), ranges)
     yield "## The installed recipes"
     yield ""
     for name, text in recipe_texts().items():
@@ -91,6 +103,8 @@ def _keys(*classes: type[Any]) -> str:
 def _toml(value: Any) -> str:
     if value is None:
         return "none"
+    if value is dataclasses.MISSING:
+        return "must be given"
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return json.dumps(value)

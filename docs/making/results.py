@@ -1,52 +1,111 @@
-"""The table of results, in two languages. In: `benchmarks/results/*.json`. What has no result is left out."""
+"""The tables of results, in two languages. In: `benchmarks/results/*.json`. What has no result is left out.
+
+The READMEs show the claims of `SHORT`, the page on benchmarks all that have figures here; a result that is not whole is
+an error that names the file.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from making import comparisons, peers
 from making.markdown import table
 
-__all__ = ["FIGURES", "with_results"]
+__all__ = ["FIGURES", "PICTURE", "RESULTS", "BrokenResultError", "result_of", "with_results"]
 
+Said = Iterator[tuple[tuple[str, str], str]]
+Tell = Callable[[Mapping[str, Any]], Said]
+
+PICTURE: Final = Path(__file__).resolve().parent.parent / "images" / "quality-vs-cpu.svg"
 RESULTS: Final = Path(__file__).resolve().parent.parent.parent / "benchmarks" / "results"
 
 
-def with_results(path: Path, language: str) -> str:
-    """The page with its table of results made anew."""
+NEEDED: Final = ("claim", "command", "commit", "machine")
+
+
+class BrokenResultError(ValueError):
+    """A result's file is not what a benchmark writes; the message says what to do."""
+
+    def __init__(self, file: Path, what: str) -> None:
+        again = f"measure it again (python -m benchmarks {file.stem}), or restore it (git checkout -- {file.name})"
+        super().__init__(f"benchmarks/results/{file.name}: {what}; {again}.")
+
+
+def result_of(file: Path) -> dict[str, Any]:
+    """The result in a file.
+
+    Raises:
+        BrokenResultError: Half of a file, or not the result of the claim that its name says.
+    """
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise BrokenResultError(file, f"expected JSON, got {error}") from error
+    if not isinstance(result, dict):
+        raise BrokenResultError(file, f"expected an object, got {type(result).__name__}")
+    if missing := [name for name in NEEDED if name not in result]:
+        raise BrokenResultError(file, f"no {', '.join(missing)}")
+    if result["claim"] != file.stem:
+        raise BrokenResultError(file, f"it is the result of {result['claim']!r}")
+    return result
+
+
+def figures_of(claim: str, file: Path, tell: Tell) -> list[tuple[tuple[str, str], str]]:
+    """The figures that a claim shows; a result without them is as broken as half a file."""
+    try:
+        return list(tell(result_of(file)))
+    except (KeyError, TypeError, IndexError) as error:
+        raise BrokenResultError(file, f"its figures lack {error} that {claim!r} shows") from error
+
+
+def with_results(path: Path, language: str, *, short: bool) -> str:
+    """The page with its table of results, and its link to the picture, made anew."""
     text = path.read_text(encoding="utf-8")
-    made = _results(language)
-    return re.sub(r"(?s)(<!-- results -->\n).*?(<!-- /results -->)", lambda m: f"{m[1]}{made}{m[2]}", text)
+    made = _results(language, short)
+    text = re.sub(r"(?s)(<!-- results -->\n).*?(<!-- /results -->)", lambda m: f"{m[1]}{made}{m[2]}", text)
+    drawn = _picture(path, language)
+    return re.sub(r"(?s)(<!-- picture -->\n).*?(<!-- /picture -->)", lambda m: f"{m[1]}{drawn}{m[2]}", text)
 
 
-def _results(language: str) -> str:
+def _picture(path: Path, language: str) -> str:
+    """The link to the picture, as seen from the page; empty while there is none."""
+    if not (RESULTS / "peers_quality.json").exists():
+        return ""
+    said = {
+        "en": "Validation NDCG@10 over CPU seconds of training: Horae and its peers",
+        "zh": "验证 NDCG@10 随训练 CPU 秒数的变化：Horae 与同类",
+    }[language]
+    return f"![{said}]({Path(os.path.relpath(PICTURE, path.parent)).as_posix()})\n"
+
+
+def _results(language: str, short: bool) -> str:
     headers = {"en": ("what", "measured", "command"), "zh": ("内容", "实测", "命令")}[language]
     place = 0 if language == "en" else 1
     rows, sources = [], {}
-    for claim, tell in FIGURES.items():
+    for claim in SHORT if short else FIGURES:
         file = RESULTS / f"{claim}.json"
         if not file.exists():
             continue
-        result = json.loads(file.read_text(encoding="utf-8"))
-        rows += [(what[place], figure, f"`python -m benchmarks {claim}`") for what, figure in tell(result)]
+        command = f"`python -m benchmarks {claim}`"
+        figures = figures_of(claim, file, FIGURES[claim])
+        rows += [
+            (what[place], figure, command)
+            for what, figure in figures
+            if not (short and any(part in what[0] for part in SECOND))
+        ]
+        result = result_of(file)
         sources[result["commit"][:10]] = result["machine"]
     if not rows:
         return {"en": "No results are committed yet.\n", "zh": "尚无已提交的结果。\n"}[language]
-    at = "; ".join(f"{commit}: {one['cores']} cores, {one['cpu']}" for commit, one in sources.items())
-    source = {"en": f"Commit and machine: {at}.", "zh": f"提交与机器：{at}。"}[language]
+    machines = sorted({f"{one['cores']} cores, {one['cpu']}" for one in sources.values()})
+    at = f"{', '.join(sources)}; {'; '.join(machines)}"
+    source = {"en": f"Commits and machine: {at}.", "zh": f"提交与机器：{at}。"}[language]
     return f"{table(headers, rows)}\n{source}\n"
-
-
-SETS: Final = {
-    "time_split_foursquare": "foursquare-nyc",
-    "time_split_beauty": "amazon-beauty-2014",
-    "time_split_ml1m": "ml-1m, users 1 to 2999",
-}
-
-Said = Iterator[tuple[tuple[str, str], str]]
 
 
 def _start(result: Mapping[str, Any]) -> Said:
@@ -84,18 +143,6 @@ def _quality(en: str, zh: str) -> Callable[[Mapping[str, Any]], Said]:
     return tell
 
 
-def _time_split(result: Mapping[str, Any]) -> Said:
-    name = SETS[result["claim"]]
-    for opponent in ("recent_popularity", "markov"):
-        gap = result["against"].get(opponent, {}).get("ndcg@10")
-        if gap is not None:
-            what = (
-                f"{name}, time split: SASRec minus {opponent}, ndcg@10",
-                f"{name}，按时间切分：SASRec 减 {opponent}，ndcg@10",
-            )
-            yield what, f"{gap['difference']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]"
-
-
 def _answers(result: Mapping[str, Any]) -> Said:
     everybody, one = result["all_users_of_ml_1m"], result["one_unseen_history"]
     what = f"{everybody['users']:,} users of ml-1m, top 10", f"ml-1m 的 {everybody['users']:,} 个用户，各取前 10"
@@ -108,16 +155,32 @@ def _simulate(result: Mapping[str, Any]) -> Said:
     yield ("simulate a shop's log of 1M events", "模拟一份一百万事件的商店日志"), f"{result['seconds']['median']:.1f} s"
 
 
-FIGURES: Final[dict[str, Callable[[Mapping[str, Any]], Said]]] = {
+FIGURES: Final[dict[str, Tell]] = {
     "ml100k_quality": _quality("ml-100k, leave-one-out, SASRec", "ml-100k，留一法，SASRec"),
     "beauty_quality": _quality("amazon-beauty-2014, leave-one-out, SASRec", "amazon-beauty-2014，留一法，SASRec"),
-    "time_split_foursquare": _time_split,
-    "time_split_beauty": _time_split,
-    "time_split_ml1m": _time_split,
+    "beauty_shuffled": _quality(
+        "amazon-beauty-2014, leave-one-out, ties shuffled, SASRec", "amazon-beauty-2014，留一法，平局打乱，SASRec"
+    ),
+    "ml1m_quality": _quality("ml-1m, leave-one-out, length 200, SASRec", "ml-1m，留一法，长度 200，SASRec"),
+    "ml1m_time": comparisons.ml1m_time,
+    "sessions": comparisons.sessions,
+    "time_splits": comparisons.time_splits,
+    "recipes_ml100k": comparisons.recipes_ml100k,
+    "ablations": comparisons.ablations,
+    "peers_training": peers.training,
+    "peers_quality": peers.quality,
+    "peers_answers": peers.answers,
+    "peers_preparation": peers.preparation,
     "ml100k_report": _ml100k_report,
     "prepare": _prepare,
     "answers": _answers,
     "simulate": _simulate,
     "start": _start,
 }
-"""Which figures of each claim's result are shown; a claim without a result is left out."""
+"""Which figures of each claim's result are shown, in this order; a claim without a result is left out."""
+
+LONG: Final = {"recipes_ml100k", "ablations", "sessions", "ml1m_time", "simulate"}
+SHORT: Final = tuple(claim for claim in FIGURES if claim not in LONG)
+"""The claims that the READMEs show ..."""
+SECOND: Final = ("recall@10", "from CSV", "peak memory of that training", "an epoch of SASRec", "horae --help")
+"""... but for figures named so: a README is short."""

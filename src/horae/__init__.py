@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from horae.recommend.recommender import Recommender
     from horae.recommend.run import load
     from horae.schema import Events, HistoryEvent, Recommendations, Requests
+    from horae.sequences.prepared import PreparedLog, open_large, prepare_large
     from horae.training.compare import compare
     from horae.training.train import Options, train
+    from horae.training.tune import Tuned, tune
 
 __version__ = "0.1.0"
 
@@ -45,6 +47,7 @@ _HOME = {
     "MissingExtraError": "errors",
     "NotTrainedError": "errors",
     "Options": "training.train",
+    "PreparedLog": "sequences.prepared",
     "RecipeError": "errors",
     "RemoteError": "errors",
     "Recommendations": "schema",
@@ -54,11 +57,14 @@ _HOME = {
     "ShopSettings": "data.shop.settings",
     "Split": "data.split",
     "StoreError": "errors",
+    "Tuned": "training.tune",
     "UnknownIdError": "errors",
     "compare": "training.compare",
     "describe": "data.checks",
     "evaluate": "evaluation.protocol",
     "load": "recommend.run",
+    "open_large": "sequences.prepared",
+    "prepare_large": "sequences.prepared",
     "read_events": "data.clean",
     "simulate": "data.simulate",
     "split_by_column": "data.split",
@@ -66,6 +72,7 @@ _HOME = {
     "split_leave_one_out": "data.split",
     "split_rolling": "data.split",
     "train": "training.train",
+    "tune": "training.tune",
 }
 
 __all__ = [
@@ -78,6 +85,7 @@ __all__ = [
     "MissingExtraError",
     "NotTrainedError",
     "Options",
+    "PreparedLog",
     "RecipeError",
     "Recommendations",
     "Recommender",
@@ -87,12 +95,15 @@ __all__ = [
     "ShopSettings",
     "Split",
     "StoreError",
+    "Tuned",
     "UnknownIdError",
     "__version__",
     "compare",
     "describe",
     "evaluate",
     "load",
+    "open_large",
+    "prepare_large",
     "read_events",
     "simulate",
     "split_by_column",
@@ -100,6 +111,7 @@ __all__ = [
     "split_leave_one_out",
     "split_rolling",
     "train",
+    "tune",
 ]
 
 

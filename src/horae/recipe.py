@@ -2,7 +2,8 @@
 
 A recipe has four tables: `[data]` `[model]` `[train]` `[recommend]`. Each room owns the dataclass of its own table and
 asks `settings` to fill it; this module knows none of them. Not knowing them, it cannot tell a key without effect: that
-is the business of whoever composes the parts (`horae.models.compose`).
+is the business of whoever composes the parts (`horae.models.compose`). A fifth, `[tune]`, holds ranges for keys of the
+others (`horae.training.tuning.ranges`); it makes no run, so no run keeps it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from horae.errors import RecipeError
 __all__ = ["Recipe", "load_recipe", "recipe_names", "settings", "to_toml"]
 
 TABLES = ("data", "model", "train", "recommend")
+READ = (*TABLES, "tune")
 Table = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -37,10 +39,11 @@ class Recipe:
     model: Table = field(default_factory=dict)
     train: Table = field(default_factory=dict)
     recommend: Table = field(default_factory=dict)
+    tune: Table = field(default_factory=dict)
 
     def with_overrides(self, overrides: Iterable[str]) -> Recipe:
         """Apply `train.epochs=5` style settings; values are TOML, bare words are text."""
-        tables = {name: dict(getattr(self, name)) for name in TABLES}
+        tables = {name: dict(getattr(self, name)) for name in READ}
         for override in overrides:
             path, equals, text = override.partition("=")
             table, dot, key = path.strip().partition(".")
@@ -73,10 +76,10 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
     about = document.pop("about", "")
     name = document.pop("name", name)
     for key, value in document.items():
-        if key not in TABLES or not isinstance(value, dict):
+        if key not in READ or not isinstance(value, dict):
             raise RecipeError(
-                f"{name_or_path} has {key!r} at its top; expected the tables {', '.join(TABLES)}.",
-                hint=_nearest(key, TABLES),
+                f"{name_or_path} has {key!r} at its top; expected the tables {', '.join(READ)}.",
+                hint=_nearest(key, READ),
             )
     return Recipe(name, about, **document).with_overrides(overrides)
 
@@ -108,7 +111,7 @@ def settings(cls: type[T], table: Table, where: str) -> T:
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:
-    """Write a resolved recipe: top-level text first, then tables (dataclasses or mappings) of scalars and lists."""
+    """Write a resolved recipe: top-level text first, then tables (dataclasses or mappings) of plain values."""
     lines = [f"{key} = {_toml(value)}" for key, value in tables.items() if isinstance(value, str)]
     for name, table in tables.items():
         if isinstance(table, str):
@@ -177,6 +180,10 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
 
 
 def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items() if one is not None) + "}"
+    if isinstance(value, tuple | list) and any(isinstance(element, Mapping) for element in value):
+        return "[\n" + "".join(f"  {_toml(element)},\n" for element in value) + "]"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_toml(element) for element in value) + "]"
     return json.dumps(value, ensure_ascii=False)  # bool, number and text look the same in TOML

@@ -127,3 +127,15 @@ def _wait(file: Path) -> None:
     while not file.exists():
         assert time.monotonic() < patience
         time.sleep(0.05)
+        assert time.monotonic() < patience
+        time.sleep(0.05)
+
+
+def test_auto_says_what_it_chose_and_why(horae, log, tmp_path):
+    ended = horae("train", log, "-o", tmp_path / "run", "--recipe", "auto", "--json")
+    assert "Chosen: markov" in ended.err and "too few" in ended.err
+    assert load(tmp_path / "run").card["recipe"] == "markov"
+    assert (
+        "dropuot"
+        in horae("train", log, "-o", tmp_path / "r2", "--recipe", "auto", "--set", "model.dropuot=0.1", code=2).err
+    )

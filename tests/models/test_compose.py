@@ -12,7 +12,10 @@ from horae.models.network import Network, NetworkSettings
 from horae.models.opponents import OPPONENTS
 from horae.recipe import load_recipe, to_toml
 
-RECIPES = ["sasrec", "gru", "gru-attention", "gru4rec", "lstm", "lstm-attention"]
+RECIPES = [
+    "sasrec", "esasrec", "gsasrec", "bert4rec", "bsarec", "hstu", "lru", "gru", "gru-attention", "gru4rec", "lstm",
+    "lstm-attention",
+]  # fmt: skip
 
 
 def test_an_encoder_makes_a_network_of_the_chosen_parts():

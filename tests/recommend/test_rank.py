@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from horae.recommend.rank import Targets, ranks_of, top
+from horae.errors import HoraeError
+from horae.recommend.rank import Hidden, Targets, ranks_of, top
 
 INF = float("-inf")
 
@@ -38,6 +40,40 @@ def test_many_ties_at_the_last_place_are_broken_by_index():
     scores[1, 4_000] = 1.0
     items, _ = top(scores, 4)
     assert items.tolist() == [[1, 2, 3, 4], [4_000, 1, 2, 3], [1, 2, 3, 4]]
+
+
+def test_wide_rows_are_ranked_as_a_full_sort_ranks_them():
+    scores = torch.randn(30, 8_013, generator=torch.Generator().manual_seed(1)).mul(20).round()  # many ties
+    scores[:, 0] = INF
+    scores[:, 8_000:] += 30  # the columns that fill no block hold the best
+    scores[1] = INF
+    scores[2, 5:] = INF
+    items, best = top(scores, 10)
+    for b, row in enumerate(scores.tolist()):
+        order = brute(row)[:10]
+        assert items[b].tolist() == order + [0] * (10 - len(order))
+        assert [s for s in best[b].tolist() if s > INF] == [row[i] for i in order]
+
+
+@pytest.mark.parametrize("columns", [5, 9_000])
+def test_a_score_that_is_not_a_number_is_refused_in_words(columns):
+    scores = torch.zeros(20, columns)
+    scores[7, 3] = float("nan")
+    with pytest.raises(HoraeError, match="not a number"):
+        top(scores, 2)
+
+
+def test_what_is_hidden_is_counted_once():
+    hidden = Hidden(torch.tensor([0, 0, 0, 2]), torch.tensor([3, 3, 4, 1]))
+    assert hidden.candidates(3, 5).tolist() == [3, 5, 4]
+    allowed = torch.tensor([False, True, True, True, False, False])
+    some = Hidden(hidden.request_P, hidden.item_P, allowed)
+    assert some.candidates(3, 5).tolist() == [2, 3, 2]
+    assert some.part(2, 3).candidates(1, 5).tolist() == [2]
+    pairs = np.array([0, 0, 1, 2, 2]), np.array([3, 2, 3, 0, 5])
+    assert some.shows(*pairs, 5).tolist() == [False, True, True, False, False]
+    scores = some.mask(torch.zeros(3, 6))
+    assert (scores == 0).sum(1).tolist() == [2, 3, 2]
 
 
 def test_targets_of_some_requests_keep_their_order():

@@ -142,3 +142,54 @@ def test_a_damaged_checkpoint_and_a_full_disk_are_said_in_words(tmp_path, monkey
     monkeypatch.setattr("horae.training.checkpoint.safetensors.torch.save_file", full)
     with pytest.raises(StoreError, match="disk is full"):
         run(*network_and_objective(), 1, folder=tmp_path)
+
+
+class Failing:
+    """An objective whose device fails at the first step of an epoch."""
+
+    def __init__(self, objective, error, epoch):
+        self.objective, self.error, self.left = objective, error, epoch
+
+    def __getattr__(self, name):
+        return getattr(self.objective, name)
+
+    def steps(self, network, framed):
+        if self.left == 0:
+            raise self.error
+        self.left -= 1
+        return self.objective.steps(network, framed)
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "hint"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "ran out of memory", "batch_tokens"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "ran out of memory", "batch_tokens"),
+        (torch.AcceleratorError("CUDA error: device lost"), "failed in epoch 2", "horae doctor"),
+    ],
+)
+def test_a_device_that_fails_mid_run_leaves_a_whole_checkpoint_and_says_so(tmp_path, error, said, hint):
+    whole, objective = network_and_objective()
+    run(whole, objective, 3)
+    network, objective = network_and_objective()
+    steps_of_one_epoch = 7
+    with pytest.raises(NotTrainedError, match=said) as raised:
+        run(network, Failing(objective, error, steps_of_one_epoch), 3, folder=tmp_path)
+    assert hint in raised.value.hint and "checkpoint of epoch 1 is whole" in raised.value.hint
+    again, objective = network_and_objective(seed=5)
+    run(again, objective, 3, folder=tmp_path, resume=True)
+    assert torch.equal(weights(whole), weights(again))
+
+
+def test_any_other_error_passes_unchanged():
+    network, objective = network_and_objective()
+    with pytest.raises(RuntimeError, match="shapes"):
+        run(network, Failing(objective, RuntimeError("shapes do not fit"), 0), 1)
+
+
+def test_a_history_longer_than_the_batch_budget_makes_a_batch_of_its_own():
+    network, objective = network_and_objective()
+    trained = train_network(
+        network, objective, SEQUENCES, LoopSettings(epochs=1, batch_tokens=1), validate=None, seed=0, progress=Quiet()
+    )
+    assert trained.log[0]["targets"] == sum(SEQUENCES.all().lengths - 1) and trained.padding == 0

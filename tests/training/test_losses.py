@@ -5,7 +5,15 @@ import torch
 import torch.nn.functional as F
 
 from horae.training import losses
-from horae.training.losses import binary, binary_values, full_softmax, mean_squared_error, sampled_softmax
+from horae.training.losses import (
+    binary,
+    binary_values,
+    calibrated_power,
+    full_softmax,
+    gbce,
+    mean_squared_error,
+    sampled_softmax,
+)
 
 ONE_STATE = torch.tensor([[1.0, 2.0]])
 THREE_ITEMS = torch.tensor([[9.0, 9.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # logits 1, 2, 3; row 0 is padding
@@ -111,6 +119,38 @@ def test_binary_is_worked_by_hand_and_a_hit_counts_nothing():
     expected = -math.log(sigmoid(2)) - math.log(1 - sigmoid(1)) - math.log(1 - sigmoid(3))
     loss = binary(ONE_STATE, THREE_ITEMS, torch.tensor([2]), torch.tensor([[1, 2, 3]]))
     assert loss.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_power_of_gbce_goes_from_one_to_the_sampling_rate():
+    assert calibrated_power(256, 3417, 0.0) == pytest.approx(1.0)
+    assert calibrated_power(256, 3417, 1.0) == pytest.approx(256 / 3416)
+    assert calibrated_power(256, 3417, 0.75) == pytest.approx(0.25 + 0.75 * 256 / 3416)  # 0.3062, linear in t
+    assert calibrated_power(256, 100, 0.75) == pytest.approx(1.0)  # every other item is a negative
+    assert calibrated_power(1, 1, 0.75) == pytest.approx(1.0)
+
+
+def test_gbce_is_worked_by_hand_and_a_hit_counts_nothing():
+    def sigmoid(x):
+        return 1 / (1 + math.exp(-x))
+
+    positive, negatives = math.log(sigmoid(2) ** 0.3), math.log(1 - sigmoid(1)) + math.log(1 - sigmoid(3))
+    loss = gbce(ONE_STATE, THREE_ITEMS, torch.tensor([2]), torch.tensor([1, 2, 3]), 0.3)
+    assert loss.item() == pytest.approx(-(positive + negatives) / 4, rel=1e-6)
+
+
+def test_gbce_without_calibration_is_binary_cross_entropy_over_positive_and_negatives():
+    h_ND, e_ID, target_N = random_rows()
+    negative_S = torch.tensor([1, 4, 4, 9])
+    own_NS = negative_S.expand(len(h_ND), -1)
+    uncalibrated = gbce(h_ND, e_ID, target_N, negative_S, calibrated_power(4, len(e_ID) - 1, 0.0))
+    torch.testing.assert_close(uncalibrated * 5, binary(h_ND, e_ID, target_N, own_NS))
+
+
+def test_gbce_of_a_hopeless_positive_keeps_its_gradient():
+    h_ND = (ONE_STATE * -500).requires_grad_()  # sigmoid(-1000)^beta is 0 in any precision
+    loss = gbce(h_ND, THREE_ITEMS, torch.tensor([2]), torch.tensor([1]), 0.3)
+    loss.backward()
+    assert loss.item() == pytest.approx(0.3 * 1000 / 2) and torch.equal(h_ND.grad, torch.tensor([[0.0, -0.15]]))
 
 
 def test_binary_values_is_the_log_loss_of_labels_and_shares():

@@ -50,7 +50,7 @@ def test_every_encoder_learns_a_pattern_that_only_order_shows(table):
     assert [best_after(network, history) for history in ([1, 2], [2, 1])] == [3, 4]
 
 
-@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax", "binary"])
+@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax", "binary", "gbce"])
 def test_every_loss_learns_the_pattern_and_the_same_seed_learns_the_same(loss):
     ends = []
     for _ in range(2):
@@ -129,11 +129,62 @@ def test_a_restored_objective_draws_what_the_first_would_have_drawn():
 
 def test_defaults_follow_the_loss():
     network = network_of({"encoder": "gru"})
-    for loss, expected in (("softmax", 0), ("sampled_softmax", 256), ("binary", 1)):
+    for loss, expected in (("softmax", 0), ("sampled_softmax", 256), ("binary", 1), ("gbce", 256)):
         objective = make_objective(network, loss, count_I=COUNTS, seed=0)
         assert isinstance(objective, NextItemObjective) and objective.num_negatives == expected
     popular = make_objective(network, "sampled_softmax", 7, "popularity", count_I=COUNTS, seed=0)
     assert popular.num_negatives == 7 and popular.negatives.log_q_I is not None
+
+
+def test_the_power_of_popularity_is_the_recipes():
+    network = network_of({"encoder": "gru"})
+
+    def shares(power):
+        objective = make_objective(
+            network, "sampled_softmax", 7, "popularity", count_I=COUNTS, seed=0, popularity_power=power
+        )
+        return objective.negatives.log_q_I.exp()[1:].tolist()
+
+    assert shares(0.0) == pytest.approx([0.2] * 5)
+    assert shares(1.0) == pytest.approx([5 / 11, 3 / 11, 1 / 11, 1 / 11, 1 / 11])
+    assert shares(None) == pytest.approx(shares(0.75))
+
+
+def test_l1_adds_the_absolute_sum_of_the_encoders_matrices_and_of_nothing_else():
+    network = network_of({"encoder": "gru"}).eval()
+    data = framed(ORDER_ONLY)
+    [(_, plain)] = make_objective(network, "softmax", count_I=COUNTS, seed=0).steps(network, data)
+    [(_, penalised)] = make_objective(network, "softmax", count_I=COUNTS, seed=0, l1=0.01).steps(network, data)
+    cells = network.encoder.cells
+    expected = 0.01 * (cells.weight_ih_l0.abs().sum() + cells.weight_hh_l0.abs().sum())
+    assert (penalised - plain).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_l1_makes_weights_smaller_and_a_checkpoint_still_knows_the_draws():
+    sums = []
+    for l1 in (0.0, 0.01):
+        network = network_of({"encoder": "gru"})
+        train(network, make_objective(network, "softmax", count_I=COUNTS, seed=0, l1=l1), framed(ORDER_ONLY))
+        sums.append(network.encoder.cells.weight_hh_l0.abs().sum().item())
+    assert sums[1] < 0.5 * sums[0]
+    objective = make_objective(network, "gbce", 4, count_I=COUNTS, seed=0, l1=0.01)
+    objective.load_state(make_objective(network, "gbce", 4, count_I=COUNTS, seed=5).state())
+    assert set(objective.state()) == {"negatives"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "match"),
+    [
+        ({"loss": "softmax", "calibration": 0.5}, "calibration has no effect"),
+        ({"loss": "sampled_softmax", "popularity_power": 0.5}, "popularity_power has no effect"),
+        ({"loss": "gbce", "calibration": 1.5}, "calibration = 1.5: expected 0 to 1"),
+        ({"loss": "gbce", "negatives": "popularity", "popularity_power": -1.0}, "popularity_power = -1.0"),
+        ({"loss": "softmax", "l1": -0.1}, "l1 = -0.1"),
+    ],
+)
+def test_a_key_of_the_objective_without_effect_or_sense_is_refused(keys, match):
+    with pytest.raises(RecipeError, match=match):
+        make_objective(network_of({"encoder": "gru"}), **keys, count_I=COUNTS, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +203,9 @@ def test_what_does_not_fit_is_refused(head, arguments, match):
         make_objective(network_of({"encoder": "gru", "head": head}), *arguments, count_I=COUNTS, seed=0)
 
 
-@pytest.mark.parametrize("name", ["sasrec", "gru", "gru-attention", "gru4rec", "lstm", "lstm-attention"])
+@pytest.mark.parametrize("name", ["sasrec", "gsasrec", "gru", "gru-attention", "gru4rec", "lstm", "lstm-attention"])
 def test_installed_recipes_have_an_objective(name):
     recipe = load_recipe(name)
-    keys = {key: recipe.train[key] for key in ("loss", "num_negatives", "negatives") if key in recipe.train}
+    known = ("loss", "num_negatives", "negatives", "calibration", "popularity_power", "l1")
+    keys = {key: recipe.train[key] for key in known if key in recipe.train}
     make_objective(compose(recipe.model, 5, 1), **keys, count_I=COUNTS, seed=0)

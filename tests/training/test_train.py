@@ -6,6 +6,7 @@ import horae
 from horae.errors import DataError, RecipeError, RunError
 from horae.evaluation.opponents import opponents_of
 from horae.recipe import load_recipe, recipe_names
+from horae.training.loop import LoopSettings
 from horae.training.progress import Quiet
 from horae.training.train import Options, check, refit
 
@@ -179,9 +180,15 @@ def test_where_nobody_in_validation_has_a_history_all_epochs_are_trained():
     assert horae.train(split, "recent-popularity", options=QUIET).recipe.model == {"opponent": "recent_popularity"}
 
 
+def test_leave_one_out_does_not_learn_again_unless_asked():
+    settings = LoopSettings()
+    assert settings.relearns("time") and settings.relearns("rolling") and not settings.relearns("leave-one-out")
+    assert LoopSettings(relearn=True).relearns("leave-one-out") and not LoopSettings(relearn=False).relearns("time")
+
+
 def test_relearning_takes_the_validation_part_in_and_never_the_test():
     split = horae.split_by_time(LOG)
-    plain, relearned = network(split), network(split, "train.relearn=true")
+    plain, relearned = network(split, "train.relearn=false"), network(split)  # by time it is the default
     assert not torch.equal(plain.model.item_vectors(), relearned.model.item_vectors())
     assert relearned.card["training"]["validation"] == plain.card["training"]["validation"]
     assert relearned.card["training"]["best_epoch"] == plain.card["training"]["best_epoch"]
@@ -189,5 +196,5 @@ def test_relearning_takes_the_validation_part_in_and_never_the_test():
     item = LOG.frame["item_id"].to_numpy().copy()
     item[test] = item[test][::-1]
     edited = horae.split_by_time(horae.Events(LOG.frame.with_columns(item_id=item)))
-    other = network(edited, "train.relearn=true")
+    other = network(edited)
     assert torch.equal(other.model.item_vectors(), relearned.model.item_vectors())

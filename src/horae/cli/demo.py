@@ -31,7 +31,7 @@ Examples:
 SHOP = {"users": 1_500, "items": 400, "events": 60_000, "days": 120}
 DIRT = {"gaps": 0.02, "outliers": 0.002, "duplicates": 0.004, "shuffles": 0.01, "missing": 0.002}
 
-QUICK = ("train.relearn=true", "train.epochs=20", "train.learning_rate=0.003", "model.max_len=30")
+QUICK = ("train.epochs=20", "train.learning_rate=0.003", "model.max_len=30")
 
 
 @verb

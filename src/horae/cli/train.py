@@ -30,6 +30,7 @@ EXAMPLES = """\b
 Examples:
   horae train events.csv -o runs/first
   horae train events.csv -o runs/first --recipe gru4rec --set train.epochs=5
+  horae train events.csv -o runs/first --recipe auto
   horae train u.data -o runs/paper --split leave-one-out --json
   horae train "logs/*.parquet" -o runs/first --columns user_id=customer,item_id=sku
   horae train events.csv -o runs/first --refit    # judge, then learn from all events
@@ -65,7 +66,9 @@ def train(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="RUN", help="The run folder to write.", show_default=False)
     ],
-    recipe: Annotated[str, typer.Option("--recipe", "-r", help="A recipe's name, or a TOML file.")] = "sasrec",
+    recipe: Annotated[
+        str, typer.Option("--recipe", "-r", help="A recipe's name, a TOML file, or auto: one that suits the log.")
+    ] = "sasrec",
     set_: o.Set = None,
     cutting: Cutting = Cutting(),
     how: How = How(),
@@ -77,13 +80,14 @@ def train(
     Writes a run folder: weights, events, card, report. Ctrl-C keeps the best weights so far.
     """
     from horae.evaluation.table import as_text
-    from horae.recipe import load_recipe
+    from horae.training.choose import AUTO, asked
     from horae.training.train import check
 
     cutting.check()
     place = Place(out, how.resume, how.overwrite)
     place.prepare()
-    chosen = check(load_recipe(recipe, set_ or ()))
+    chosen = asked(recipe, set_ or ())
+    chosen = chosen if chosen.name == AUTO else check(chosen)  # that one waits for the log
     chosen = replace(chosen, data=reading.table(chosen.data))
     log = reading.events(events, chosen.data)
     split = cutting.cut(log, how.seed)
@@ -116,7 +120,7 @@ def train_run(recipe: Recipe, split: Split, place: Place, how: How, reading: Rea
     catalog = None if how.catalog is None else read_table_of(how.catalog, "item_id")
     with if_stopped(_kept(place)):
         recommender = train_recommender(split, recipe, seed=how.seed, catalog=catalog, options=options)
-    recommender.card |= _origin(place.run, recipe, split, reading)
+    recommender.card |= _origin(place.run, recommender.recipe, split, reading)
     recommender.save(place.run, events=not how.no_events, overwrite=True)
     update(place.run, {"report.html": first_report(place.run, recommender, split).html()})
     if recommender.card["training"]["interrupted"]:

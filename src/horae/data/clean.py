@@ -36,7 +36,16 @@ from horae.schema import (
     Step,
 )
 
-__all__ = ["DataSettings", "clean", "read_events"]
+__all__ = [
+    "DataSettings",
+    "check_target_behaviors",
+    "clean",
+    "read_events",
+    "refuse_bad",
+    "refuse_empty",
+    "set_aside",
+    "stand_in_line",
+]
 
 EXAMPLE_ROW: Final = re.compile(r"^row (\d+)(?=:)")
 DataTypes = dict[str, pl.DataType | type[pl.DataType]]
@@ -128,34 +137,80 @@ def clean(
     """
     settings = settings or DataSettings()
     report = DataReport(source, frame.height if rows_read is None else rows_read, 0, list(steps))
+    box = [frame]
+    del frame  # so that no step holds the rows of the one before
+    box.append(set_aside(box.pop(), settings, report, where=where, now=now))
+    refuse_bad(report, settings.max_bad, strict=strict)
+    refuse_empty(box[0], report)
+    box.append(stand_in_line(box.pop(), settings, report, where=where))
+    refuse_empty(box[0], report)
+    check_target_behaviors(settings, box[0].schema[BEHAVIOR].categories.to_list())  # type: ignore[attr-defined]
+    report.rows_kept = box[0].height
+    return Events(box.pop(), report)
+
+
+def set_aside(
+    frame: pl.DataFrame,
+    settings: DataSettings,
+    report: DataReport,
+    *,
+    where: Callable[[int], str] | None = None,
+    now: datetime | None = None,
+) -> pl.DataFrame:
+    """The first half of `clean`: add what the log does not have, take out what cannot be an event; refuse nothing."""
     frame = _with_all_columns(frame, report)
     for step in BEFORE_SORT:
         frame = _apply(step(frame, settings), report, where)
-    frame = _apply(faults.future_times(frame, now), report, where)
-    _refuse_bad(report, 0.0 if strict else settings.max_bad, (*("null_ids",) * strict,))
-    _refuse_empty(frame, report)
+    return _apply(faults.future_times(frame, now), report, where)
+
+
+def stand_in_line(
+    frame: pl.DataFrame,
+    settings: DataSettings,
+    report: DataReport,
+    *,
+    where: Callable[[int], str] | None = None,
+    leave_out: Sequence[DataStep] = (),
+) -> pl.DataFrame:
+    """The second half of `clean`: every row to its place, policies applied, targets marked.
+
+    Whole lines of some users may come alone: all steps but `outliers`, and `core` with `min_item_events`, look at one
+    user at a time. `leave_out` names the steps that are not to run.
+    """
     frame = _apply(name_behaviors(frame), report, where)
     frame = _apply(sort_lines(frame), report, where)
+    sorted_rows = frame.height
     for step in AFTER_SORT:
-        frame = _apply(step(frame, settings), report, where)
-    _refuse_empty(frame, report)
+        if step not in leave_out:
+            frame = _apply(step(frame, settings), report, where)
+    if frame.height < sorted_rows:
+        frame = sort_lines(frame)[0]  # a user whose events of unknown time are gone is ordered by time after all
     frame = _apply(number_events(frame), report, where)
     frame = renumber_behaviors(frame)
     frame = mark_targets(frame, _target_behaviors(frame, settings), settings.repeat_targets)
-    report.rows_kept = frame.height
     context = [name for name in frame.columns if name not in CANONICAL]
-    return Events(frame.select(*[name for name in CANONICAL if name in frame.columns], *context), report)
+    return frame.select(*[name for name in CANONICAL if name in frame.columns], *context)
 
 
 def _target_behaviors(frame: pl.DataFrame, settings: DataSettings) -> list[str]:
     present = frame.schema[BEHAVIOR].categories.to_list()  # type: ignore[attr-defined]
+    if settings.target_behaviors:
+        return [name for name in settings.target_behaviors if name in present]
+    return [name for name in present if name.casefold() not in NOT_TARGETS]
+
+
+def check_target_behaviors(settings: DataSettings, present: Sequence[str]) -> None:
+    """Refuse a target behavior that the log does not have.
+
+    Raises:
+        RecipeError: Names it, and what the log has.
+    """
     absent = [name for name in settings.target_behaviors if name not in present]
     if absent:
         raise RecipeError(
             f"[data] target_behaviors names {absent[0]!r}, which the log does not have.",
             hint=f"The log has {', '.join(map(repr, present))}.",
         )
-    return list(settings.target_behaviors) or [name for name in present if name.casefold() not in NOT_TARGETS]
 
 
 def _with_all_columns(frame: pl.DataFrame, report: DataReport) -> pl.DataFrame:
@@ -193,9 +248,14 @@ def _apply(done: Done, report: DataReport, where: Callable[[int], str] | None) -
     return frame
 
 
-def _refuse_bad(report: DataReport, max_bad: float, also: tuple[str, ...]) -> None:
-    """Few bad rows, of whatever kinds, are borne; together they may not be many."""
-    bad = [step for step in report.steps if step.kind == "set_aside" or step.name in also]
+def refuse_bad(report: DataReport, max_bad: float, *, strict: bool = False) -> None:
+    """Few bad rows, of whatever kinds, are borne; together they may not be many. `strict` bears none, nor empty ids.
+
+    Raises:
+        DataError: More than `max_bad` of the rows read.
+    """
+    max_bad = 0.0 if strict else max_bad
+    bad = [step for step in report.steps if step.kind == "set_aside" or (strict and step.name == "null_ids")]
     message = "; ".join(f"{step.name}: {step.rows:,} {step.message.rstrip('.')}" for step in bad)
     shown = [example for step in bad for example in step.examples] or ["not known"]
     hint = " ".join([*(step.hint for step in bad if step.hint), "Mend the log, or allow more with --max-bad."])
@@ -203,7 +263,12 @@ def _refuse_bad(report: DataReport, max_bad: float, also: tuple[str, ...]) -> No
     read_share(count, report.rows_read, max_bad, f"{report.source}: bad rows. {message}.", shown, hint)
 
 
-def _refuse_empty(frame: pl.DataFrame, report: DataReport) -> None:
+def refuse_empty(frame: pl.DataFrame, report: DataReport) -> None:
+    """Refuse a log of which cleaning left nothing.
+
+    Raises:
+        DataError: Says how many rows each step took.
+    """
     if frame.height:
         return
     lost = "; ".join(f"{step.name}: {step.rows:,}" for step in report.steps if step.kind in ("dropped", "set_aside"))

@@ -26,7 +26,7 @@ from horae.data.reading.text import Options, Text, read_text
 from horae.errors import DataError, StoreError
 from horae.schema import Step
 
-__all__ = ["Part", "RawTable", "read_table"]
+__all__ = ["Part", "RawTable", "parquet_files", "read_table"]
 
 PARQUET, ARROW, SQLITE, DUCKDB = b"PAR1", b"ARROW1", b"SQLite format 3\x00", b"DUCK"
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
@@ -164,12 +164,7 @@ def _is_database(name: str) -> bool:
 
 def _read_parquet(paths: Sequence[Path], name: str) -> RawTable:
     """Files of one schema as one table; `key=value` folders become columns."""
-    schemas = {path: _schema(path) for path in paths}
-    first = paths[0]
-    for path, schema in schemas.items():
-        if set(schema.items()) != set(schemas[first].items()):
-            raise _mixed(first, schemas[first], path, schema)
-    hive = len(paths) > 1 and any("=" in folder for folder in paths[0].parts[:-1])
+    hive = _same_schema(paths)
     try:
         frame = pl.read_parquet(list(paths), hive_partitioning=hive, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -180,6 +175,31 @@ def _read_parquet(paths: Sequence[Path], name: str) -> RawTable:
     counts = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False, include_file_paths="file").select("file")
     rows = dict(counts.group_by("file").len().collect().iter_rows())
     return RawTable(frame, name, table.steps, 1, tuple(Part(str(path), rows.get(str(path), 0)) for path in paths))
+
+
+def parquet_files(name: str) -> tuple[list[Path], bool]:
+    """The Parquet files of a path, folder or glob, in order; and whether `key=value` in their folders are columns.
+
+    Raises:
+        DataError: No such file, not Parquet, or not the same columns in all.
+    """
+    paths = _paths(name)
+    if not (paths[0].is_file() and _is_parquet(paths[0])):
+        raise DataError(
+            f"{name} is not Parquet, and only Parquet can be read in parts.",
+            hint="Write it as Parquet: horae data convert EVENTS -o events.parquet; or read it whole with read_events.",
+        )
+    return paths, _same_schema(paths)
+
+
+def _same_schema(paths: Sequence[Path]) -> bool:
+    """Refuse files of different columns; say whether `key=value` folders are columns too."""
+    schemas = {path: _schema(path) for path in paths}
+    first = paths[0]
+    for path, schema in schemas.items():
+        if set(schema.items()) != set(schemas[first].items()):
+            raise _mixed(first, schemas[first], path, schema)
+    return len(paths) > 1 and any("=" in folder for folder in paths[0].parts[:-1])
 
 
 def _schema(path: Path) -> dict[str, pl.DataType]:

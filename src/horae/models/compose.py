@@ -11,9 +11,13 @@ import difflib
 import importlib
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
+from torch import nn
+
 from horae.errors import RecipeError
 from horae.models.base import Model
 from horae.models.encoders import ENCODERS, Encoder
+from horae.models.encoders.dropout import choose_kind
+from horae.models.ensemble import Ensemble, as_table, member_recipes
 from horae.models.heads import NextItem, Value
 from horae.models.items.ids import IdTable
 from horae.models.network import Network, NetworkSettings
@@ -31,23 +35,30 @@ def compose(table: Table, num_items: int, num_behaviors: int) -> Model:
     """Make the model that a recipe's `[model]` table describes.
 
     Args:
-        table: Holds `opponent = "name"` or `encoder = "name"`, and keys of the parts so chosen.
+        table: Holds `opponent = "name"` or `encoder = "name"`, and keys of the parts so chosen; or `ensemble = [...]`
+            alone.
         num_items: I, without padding.
         num_behaviors: Behaviors of the vocabulary, without the unknown one.
 
     Raises:
-        RecipeError: Neither or both are named, no such part, a key without effect, an impossible value.
+        RecipeError: None or several are named, no such part, a key without effect, an impossible value.
     """
     chosen = _choice(table)
+    if chosen == "ensemble":
+        members = [compose(member.model, num_items, num_behaviors) for member in member_recipes(table)]
+        return cast(Model, Ensemble(members, num_items))
     if chosen == "opponent":
         _opponent_settings(table)
         return make_opponent(table["opponent"], _rest(table, "opponent"))
     shape, encoder_settings = _network_settings(table)
     make_encoder = _load(ENCODERS[table["encoder"]])[0]
-    encoder: Encoder = make_encoder(encoder_settings, shape.dim, shape.max_len, shape.dropout)
+    framing = shape.make_framing()
+    ways = {} if framing.causal else {"causal": False}
+    encoder: Encoder = make_encoder(encoder_settings, shape.dim, shape.max_len, shape.dropout, **ways)
+    choose_kind(cast(nn.Module, encoder), shape.dropout_kind)
     head = Value(num_items) if shape.head == "value" else NextItem(num_items, shape.output_bias)
     behaviors = num_behaviors if shape.behavior_embedding else 0
-    return cast(Model, Network(IdTable(num_items, shape.dim), encoder, head, shape.max_len, behaviors))
+    return cast(Model, Network(IdTable(num_items, shape.dim), encoder, head, shape.max_len, behaviors, framing))
 
 
 def resolved(table: Table) -> dict[str, Any]:
@@ -55,7 +66,11 @@ def resolved(table: Table) -> dict[str, Any]:
 
     What an opponent leaves to be chosen on validation stays open, and a setting that is None stays out: TOML has none.
     """
-    if _choice(table) == "opponent":
+    choice = _choice(table)
+    if choice == "ensemble":
+        members = member_recipes(table)
+        return {"ensemble": [as_table(dataclasses.replace(member, model=resolved(member.model))) for member in members]}
+    if choice == "opponent":
         name = table["opponent"]
         filled = dataclasses.asdict(_opponent_settings(table))
         if len(variants(name, _rest(table, "opponent"))) > 1:
@@ -74,14 +89,17 @@ def model_keys() -> dict[str, dict[str, Key]]:
 
 
 def _choice(table: Table) -> str:
-    named = [key for key in ("opponent", "encoder") if key in table]
+    named = [key for key in ("opponent", "encoder", "ensemble") if key in table]
     if len(named) != 1:
-        got = "both" if named else "neither"
+        got = f"both {' and '.join(named[:2])}" if named else "neither an encoder nor an opponent nor an ensemble"
         raise RecipeError(
-            f"{WHERE} names {got} of opponent and encoder.",
-            hint=f"Write encoder = one of {', '.join(ENCODERS)}; or opponent = one of {', '.join(OPPONENTS)}.",
+            f"{WHERE} names {got}.",
+            hint=f"Write encoder = one of {', '.join(ENCODERS)}; or opponent = one of {', '.join(OPPONENTS)}; "
+            "or ensemble = a list of recipes.",
         )
     choice = named[0]
+    if choice == "ensemble":
+        return choice
     known = list(OPPONENTS if choice == "opponent" else ENCODERS)
     if table[choice] not in known:
         close = difflib.get_close_matches(str(table[choice]), known, n=1)
@@ -103,7 +121,7 @@ def _rest(table: Table, choice: str) -> dict[str, Any]:
 
 def _network_settings(table: Table) -> tuple[NetworkSettings, Any]:
     """The table, divided among the network and its encoder."""
-    encoder_cls = _load(ENCODERS[table["encoder"]])[1]
+    make_encoder, encoder_cls = _load(ENCODERS[table["encoder"]])
     shared = _names(NetworkSettings)
     rest = _rest(table, "encoder")
     own = {key: value for key, value in rest.items() if key not in shared}
@@ -111,6 +129,12 @@ def _network_settings(table: Table) -> tuple[NetworkSettings, Any]:
     for_network = {key: value for key, value in rest.items() if key in shared}
     shape, encoder_settings = settings(NetworkSettings, for_network, WHERE), settings(encoder_cls, own, WHERE)
     encoder_settings.check_dim(shape.dim)
+    if shape.framing == "masked" and not _two_way(make_encoder):
+        able = [name for name, entry in ENCODERS.items() if _two_way(_load(entry)[0])]
+        raise RecipeError(
+            f'{WHERE} framing = "masked" needs an encoder that looks both ways; {table["encoder"]!r} looks back only.',
+            hint=f"Choose encoder from {', '.join(able)}; or remove framing.",
+        )
     return shape, encoder_settings
 
 
@@ -130,6 +154,10 @@ def _no_strangers(table: Table, known: set[str], chosen: str) -> None:
                 f"{WHERE} {key} has no effect with {chosen}.",
                 hint=f"Remove {key}, or choose one that has it: {', '.join(owners)}.",
             )
+
+
+def _two_way(make_encoder: Any) -> bool:
+    return getattr(make_encoder, "two_way", False)
 
 
 def _names(cls: type[Any]) -> set[str]:

@@ -20,8 +20,8 @@ class Head(nn.Module):
         """States to meet `vectors`."""
         raise AssertionError("a head defines its states")
 
-    def vectors(self, e_ID: Tensor) -> Tensor:
-        """Item vectors to meet `states`."""
+    def vectors(self, e_ID: Tensor, items_N: Tensor | None = None) -> Tensor:
+        """Item vectors to meet `states`: of all items, or of those that `items_N` names."""
         raise AssertionError("a head defines its vectors")
 
     def grow(self, num: int) -> None:
@@ -47,9 +47,9 @@ class NextItem(Head):
         """As they are, or with a 1 that meets the bias."""
         return h_BLD if self.bias_I is None else _with_ones(h_BLD)
 
-    def vectors(self, e_ID: Tensor) -> Tensor:
+    def vectors(self, e_ID: Tensor, items_N: Tensor | None = None) -> Tensor:
         """As they are, or with the bias as a last column."""
-        return e_ID if self.bias_I is None else torch.cat([e_ID, self.bias_I[:, None]], dim=1)
+        return e_ID if self.bias_I is None else torch.cat([e_ID, _of(self.bias_I, items_N)[:, None]], dim=1)
 
     def grow(self, num: int) -> None:
         """New items start without bias."""
@@ -86,13 +86,18 @@ class Value(Head):
         """With a 1 that meets the mean and the bias."""
         return _with_ones(h_BLD)
 
-    def vectors(self, e_ID: Tensor) -> Tensor:
+    def vectors(self, e_ID: Tensor, items_N: Tensor | None = None) -> Tensor:
         """In the unit of the values, with mean and bias as a last column."""
-        return torch.cat([e_ID * self.scale, (self.mean + self.scale * self.bias_I)[:, None]], dim=1)
+        bias_N = _of(self.bias_I, items_N)
+        return torch.cat([e_ID * self.scale, (self.mean + self.scale * bias_N)[:, None]], dim=1)
 
     def grow(self, num: int) -> None:
         """New items start at the mean."""
         self.bias_I = nn.Parameter(torch.cat([self.bias_I.data, self.bias_I.new_zeros(num)]))
+
+
+def _of(bias_I: Tensor, items_N: Tensor | None) -> Tensor:
+    return bias_I if items_N is None else bias_I[items_N]
 
 
 def _with_ones(h: Tensor) -> Tensor:

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from horae.errors import RecipeError, RunError
 from horae.models.encoders import Encoder
+from horae.models.encoders.dropout import DropoutKind
 from horae.models.heads import Head
 from horae.models.items.ids import IdTable
 from horae.sequences.batch import SequenceBatch
+from horae.sequences.framing import Framing, Masked, Next
 
 __all__ = ["Network", "NetworkSettings"]
 
@@ -27,7 +29,25 @@ class NetworkSettings:
 
     dim: int = field(default=64, metadata={"doc": "Width of item vectors and states."})
     max_len: int = field(default=50, metadata={"doc": "Newest events that the network looks at."})
+    framing: Literal["next", "masked"] = field(
+        default="next",
+        metadata={
+            "doc": "What the network learns to foretell: the `next` event after each, or events `masked` among the "
+            "others, which it sees on both sides; then a request asks for one masked event after the newest, and "
+            "max_len counts it."
+        },
+    )
+    mask_share: float = field(
+        default=0.0, metadata={"doc": 'Share of events masked in training (framing = "masked"); 0.2 suits most logs.'}
+    )
     dropout: float = field(default=0.2, metadata={"doc": "Share of inputs and inner values dropped in training."})
+    dropout_kind: DropoutKind = field(
+        default="element",
+        metadata={
+            "doc": "What is dropped together: nothing (`element`), all numbers of an input `event`, or the same "
+            "columns at all events of a history (`variational`)."
+        },
+    )
     head: Literal["next_item", "value"] = field(
         default="next_item", metadata={"doc": "What is foretold: the next item, or the value of an event on an item."}
     )
@@ -46,11 +66,38 @@ class NetworkSettings:
             raise RecipeError(
                 f"[model] dropout = {self.dropout}: expected a share from 0 to below 1.", hint="0.0 drops nothing."
             )
+        if self.dropout == 0 and self.dropout_kind != "element":
+            raise RecipeError(
+                f'[model] dropout_kind = "{self.dropout_kind}" has no effect with dropout = 0.',
+                hint="Remove dropout_kind, or raise dropout.",
+            )
+        self._check_framing()
         if self.head == "value" and self.output_bias:
             raise RecipeError(
                 '[model] output_bias has no effect with head = "value", which always has one.',
                 hint="Remove output_bias.",
             )
+
+    def _check_framing(self) -> None:
+        if self.framing == "next" and self.mask_share != 0:
+            raise RecipeError(
+                f'[model] mask_share = {self.mask_share} has no effect with framing = "next".',
+                hint='Remove mask_share, or choose framing = "masked".',
+            )
+        if self.framing == "masked" and not 0 < self.mask_share < 1:
+            raise RecipeError(
+                f'[model] mask_share = {self.mask_share}: with framing = "masked" expected a share between 0 and 1.',
+                hint="Try mask_share = 0.2.",
+            )
+        if self.framing == "masked" and self.max_len < 2:
+            raise RecipeError(
+                '[model] max_len = 1 with framing = "masked" leaves room for the masked event alone.',
+                hint="Raise max_len.",
+            )
+
+    def make_framing(self) -> Framing:
+        """The framing that these keys describe."""
+        return Next() if self.framing == "next" else Masked(self.max_len, self.mask_share)
 
 
 class Network(nn.Module):
@@ -62,18 +109,31 @@ class Network(nn.Module):
         head: What the dot product means.
         max_len: Newest events looked at.
         num_behaviors: Adds a vector per behavior to the input; 0 for none.
+        framing: What it learns to foretell, and how a request is put to it. Where it masks events, a learned vector,
+            which is no item's, stands in a masked event's place.
 
     Source: Kang & McAuley 2018 (arXiv:1808.09781), section III: scaled input (as in its code), shared item table.
     Differs: a behavior's vector may be added to the item's; it starts at zero, so it changes nothing until it helps.
     """
 
-    def __init__(self, items: IdTable, encoder: Encoder, head: Head, max_len: int, num_behaviors: int = 0) -> None:
+    def __init__(
+        self,
+        items: IdTable,
+        encoder: Encoder,
+        head: Head,
+        max_len: int,
+        num_behaviors: int = 0,
+        framing: Framing | None = None,
+    ) -> None:
         super().__init__()
         self.items = items
         self.encoder = cast(nn.Module, encoder)
         self.head = head
         self.max_len = max_len
         self.behavior_vectors = nn.Parameter(torch.zeros(num_behaviors + 1, items.dim)) if num_behaviors else None
+        self.framing = framing or Next()
+        assert encoder.causal == self.framing.causal
+        self.mask_D = None if self.framing.causal else nn.Parameter(0.02 * torch.randn(items.dim))
 
     @property
     def num_items(self) -> int:
@@ -86,17 +146,29 @@ class Network(nn.Module):
         return cast(Encoder, self.encoder).causal
 
     def states(self, batch: SequenceBatch) -> Tensor:
-        """`h_BLD`: a state after each event, to meet `item_vectors`; the head may have made it one wider than dim."""
+        """`h_BLD`: a state for each event, to meet `item_vectors`; the head may have made it one wider than dim.
+
+        The batch is as the framing made it: item 0 within the length is a masked event.
+        """
         return self.head.states(self._encoded(batch))
 
     def last(self, batch: SequenceBatch) -> Tensor:
         """`h_BD`: the state that answers the request, to meet `item_vectors`."""
-        last_BD = cast(Encoder, self.encoder).last(self._encoded(batch), batch.length_B)
+        batch = self.framing.asked(batch)
+        newest = getattr(self.encoder, "newest", None)
+        if newest is not None:
+            last_BD: Tensor = newest(*self._input(batch))
+        else:
+            last_BD = cast(Encoder, self.encoder).last(self._encoded(batch), batch.length_B)
         return self.head.states(last_BD)
 
     def item_vectors(self) -> Tensor:
         """`e_ID`: row 0 is padding, without meaning."""
         return self.head.vectors(self.items.vectors())
+
+    def vectors_of(self, items_N: Tensor) -> Tensor:
+        """`e_ND`: the same for some items, in their order."""
+        return self.head.vectors(self.items.lookup(items_N), items_N)
 
     def score(self, batch: SequenceBatch, items_N: Tensor | None = None) -> Tensor:
         """Scores of all items, `[B, I + 1]` with minus infinity in column 0, or of the chosen ones, `[B, N]`."""
@@ -139,8 +211,15 @@ class Network(nn.Module):
         return self
 
     def _encoded(self, batch: SequenceBatch) -> Tensor:
-        x_BLD = self.items.lookup(batch.item_BL) * self.items.dim**0.5
+        encoded: Tensor = self.encoder(*self._input(batch))
+        return encoded
+
+    def _input(self, batch: SequenceBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What an encoder takes."""
+        x_BLD = self.items.lookup(batch.item_BL)
+        if self.mask_D is not None:
+            x_BLD = torch.where(batch.item_BL[..., None] > 0, x_BLD, self.mask_D)
+        x_BLD = x_BLD * self.items.dim**0.5
         if self.behavior_vectors is not None:
             x_BLD = x_BLD + self.behavior_vectors[batch.behavior_BL]
-        encoded: Tensor = self.encoder(x_BLD, batch.time_BL, batch.length_B, batch.request_time_BL)
-        return encoded
+        return x_BLD, batch.time_BL, batch.length_B, batch.request_time_BL

@@ -1,6 +1,6 @@
 """Requests in, recommendations out: THE path. Evaluation, the command line, HTTP and online learning all come here.
 
-    request -> history as of its place -> encode -> model.score -> constraints -> rank -> the caller's ids
+    request -> history as of its place -> encode -> model -> constraints -> rank, or search by vectors -> ids
 
 What a history is: `horae.sequences.history`; what a batch is: `horae.sequences.batch`; how ties fall:
 `horae.recommend.rank`. This module knows no model by name and reads no clock.
@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor
@@ -22,8 +24,12 @@ from torch import Tensor
 from horae.errors import DataError, HoraeError, UnknownIdError
 from horae.models.base import Model
 from horae.recipe import Recipe
-from horae.recommend.rank import MINUS_INFINITY, Answer, Targets, ranks_of, top
+from horae.recommend.approximate import recall
+from horae.recommend.pairs import exact_scores, ranks_in
+from horae.recommend.rank import MINUS_INFINITY, Answer, Hidden, Scores, Targets, ranks_of, top
 from horae.recommend.requests import HistoryLike, names_of, requests_of
+from horae.recommend.scan import Scan
+from horae.recommend.search import Finder, Search, Vectors
 from horae.schema import ITEM, USER, Events, HistoryEvent, Id, IndexArray, Recommendations, Requests
 from horae.sequences.batch import bucket, encode
 from horae.sequences.clock import to_seconds
@@ -36,8 +42,13 @@ if TYPE_CHECKING:
 __all__ = ["Calibration", "RecommendSettings", "Recommender"]
 
 BATCH_TOKENS = 32_768
-SCORES_IN_MEMORY = 16_000_000
-"""Scores held at once (64 MB): blocks of requests are cut so that users x items never stands in memory."""
+SCORES_IN_MEMORY = 6_000_000
+"""Scores held at once (24 MB): blocks of requests are cut so that users x items never stands in memory. Allocators keep
+pieces of up to 32 MB for reuse; larger ones they fetch from the system, page by page, every time."""
+SEARCHED_AT_ONCE = 4_096
+BoolArray = npt.NDArray[np.bool_]
+NO_COUNTS = np.empty(0, dtype=np.int64)
+NO_RANKS = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,13 @@ class RecommendSettings:
     seen: Literal["auto", "include", "exclude"] = field(
         default="auto",
         metadata={"doc": "May an item of the history be recommended again? `auto` decides by the data's repeat share."},
+    )
+    index: Literal["exact", "approximate"] = field(
+        default="exact",
+        metadata={
+            "doc": "How a network's best items are found: `exact` misses none; `approximate` (extra `ann`) reads "
+            "a part of the catalog, worth it from millions of items."
+        },
     )
 
 
@@ -94,6 +112,11 @@ class Recommender:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     log: list[Mapping[str, Any]] = field(default_factory=list)
 
+    @cached_property
+    def search(self) -> Search:
+        """Finds items by vectors; `forget` makes it lay them out anew."""
+        return Search()
+
     @property
     def items(self) -> Vocabulary:
         """The items that can be recommended."""
@@ -134,25 +157,32 @@ class Recommender:
             ```
         """
         asked = requests if requests is not None else requests_of(users, histories, k, at, exclude, only, seen)
-        answers = list(self.answer(asked, depth=asked.k))
-        return Recommendations(self._frame(asked, answers), tuple(self._notes(asked)))
+        cut = self._histories(asked)
+        answers = list(self._answers(asked, cut, None, asked.k))
+        return Recommendations(self._frame(asked, answers), tuple(self._notes(asked, cut)))
 
     def answer(self, requests: Requests, targets: Targets | None = None, *, depth: int = 10) -> Iterator[Answer]:
-        """Score every request once, block by block: the best `depth` items, and where the targets stand.
+        """Answer every request once, block by block: the best `depth` items, and where the targets stand.
 
         Evaluation reads ranks from here and `recommend` reads lists, so that both are the same list.
         """
-        allowed_I = self._allowed(requests)
-        histories = self._histories(requests)
-        for rows in self._blocks(histories):
-            block = histories.take(rows)
-            scores_BI, fallback_B = self._scores(block)
-            if not (self.include_seen if requests.seen is None else requests.seen):
-                request_of, item = block.pairs()
-                scores_BI[torch.from_numpy(request_of), torch.from_numpy(item.astype(np.int64))] = MINUS_INFINITY
-            if allowed_I is not None:
-                scores_BI[:, ~allowed_I] = MINUS_INFINITY
-            yield _answered(rows, scores_BI, fallback_B, targets, depth)
+        return self._answers(requests, self._histories(requests), targets, depth)
+
+    def index_recall(self, k: int = 10, users: int = 1_000) -> float:
+        """The share of the exact best k that the run's index finds, over the first users; 1 where it is exact.
+
+        Raises:
+            MissingExtraError: The index is approximate and `faiss` is not installed.
+        """
+        finder = self._finder()
+        if finder is None or isinstance(finder, Scan):
+            return 1.0
+        cut = self.sequences.all()
+        known = cut.take(np.flatnonzero(cut.lengths)[:users])
+        with torch.inference_mode():
+            h_BD = torch.cat([self._states(known.take(rows)) for rows in self._blocks(known, finder)])
+            nothing = torch.empty(0, dtype=torch.int64, device=self.device)
+            return recall(finder.top, Scan(finder.e_ID), h_BD, k, Hidden(nothing, nothing))
 
     def score(self, requests: Requests, items: Sequence[Iterable[Id]]) -> pl.DataFrame:
         """Scores of chosen pairs: for each request, its own list of items.
@@ -176,12 +206,17 @@ class Recommender:
         pairs = Targets(wanted, np.concatenate([[0], np.cumsum(counts)]))
         scores = np.full(len(wanted), np.nan, dtype=np.float32)
         histories = self._histories(requests)
-        for rows in self._blocks(histories):
-            scores_BI, _ = self._scores(histories.take(rows))
-            mine = pairs.take(rows)
-            request_P = torch.from_numpy(np.repeat(np.arange(len(rows)), counts[rows]))
+        for rows, finder in self._parts(histories):
+            block = histories.take(rows)
+            request_P = torch.from_numpy(np.repeat(np.arange(len(rows)), counts[rows])).to(self.device)
+            item_P = torch.from_numpy(pairs.take(rows).item).to(self.device)
             where = np.concatenate([np.arange(pairs.offsets[row], pairs.offsets[row + 1]) for row in rows])
-            scores[where] = scores_BI[request_P, torch.from_numpy(mine.item)].cpu().numpy()
+            with torch.inference_mode():
+                if finder is None:
+                    score_P = self._scores(block)[request_P, item_P]
+                else:
+                    score_P = exact_scores(finder.e_ID, self._states(block), request_P, item_P)
+            scores[where] = score_P.cpu().numpy()
         score = pl.Series("score", scores)
         probability = self.calibration.probability(score) if self.calibration else pl.Series([None] * len(score))
         names = pl.Series("request_id", np.repeat(np.array(names_of(requests), dtype=object), counts), dtype=pl.String)
@@ -207,7 +242,9 @@ class Recommender:
             scores_BI = unit_ID[index[rows]] @ unit_ID.T
             scores_BI[:, 0] = MINUS_INFINITY
             scores_BI[torch.arange(len(rows)), index[rows]] = MINUS_INFINITY
-            answers.append(_answered(rows, scores_BI, np.zeros(len(rows), dtype=np.bool_), None, k))
+            nobody_B = np.zeros(len(rows), dtype=np.bool_)
+            offsets = Targets.none(len(rows)).offsets
+            answers.append(Answer(rows, *top(scores_BI, k), NO_COUNTS, nobody_B, *NO_RANKS, offsets))
         asked = Requests(histories=[[HistoryEvent(item)] for item in wanted], k=k, request_ids=[str(i) for i in wanted])
         return Recommendations(self._frame(asked, answers))
 
@@ -248,28 +285,70 @@ class Recommender:
         assert requests.users is not None
         return self.sequences.of_users(self.sequences.users.indices(requests.users), at)
 
-    def _blocks(self, histories: Histories) -> Iterator[IndexArray]:
+    def _finder(self) -> Finder | None:
+        return self.search.finder(self.model, self.recipe.recommend.get("index", "exact"))
+
+    def _answers(
+        self, requests: Requests, histories: Histories, targets: Targets | None, depth: int
+    ) -> Iterator[Answer]:
+        allowed_I = self._allowed(requests)
+        seen = self.include_seen if requests.seen is None else requests.seen
+        for rows, finder in self._parts(histories):
+            block = histories.take(rows)
+            hidden = self._hidden(block, allowed_I, seen)
+            mine = Targets.none(len(rows)) if targets is None else targets.take(rows)
+            request_P = np.repeat(np.arange(len(rows)), np.diff(mine.offsets))
+            with torch.inference_mode():
+                if finder is None:
+                    scores_BI = hidden.mask(self._scores(block))
+                    best = top(scores_BI, depth)
+                    ranked = ranks_of(scores_BI.cpu().numpy(), request_P, mine.item) if len(mine.item) else NO_RANKS
+                else:
+                    h_BD = self._states(block)
+                    best = finder.top(h_BD, depth, hidden)
+                    ranked = ranks_in(finder.e_ID, h_BD, request_P, mine.item, hidden) if len(mine.item) else NO_RANKS
+            candidates_B = NO_COUNTS if targets is None else hidden.candidates(len(rows), len(self.items))
+            yield Answer(rows, *best, candidates_B, block.lengths == 0, *ranked, mine.offsets)
+
+    def _parts(self, histories: Histories) -> Iterator[tuple[IndexArray, Finder | None]]:
+        """Requests to answer together, and what finds their items; strangers are never among others."""
+        finder = self._finder()
+        strange_B = histories.lengths == 0
+        known, strange = (np.flatnonzero(mask_B) for mask_B in (~strange_B, strange_B))
+        for block in self._blocks(histories.take(known), finder):
+            yield known[block], finder
+        for block in self._pieces(strange):
+            yield block, None
+
+    def _blocks(self, histories: Histories, finder: Finder | None = None) -> Iterator[IndexArray]:
         lengths = histories.lengths
         if self.model.max_len is not None:
             lengths = np.minimum(lengths, self.model.max_len)
         for batch in bucket(lengths, BATCH_TOKENS):
-            yield from self._pieces(batch)
+            yield from self._pieces(batch) if finder is None else self._pieces(batch, SEARCHED_AT_ONCE)
 
-    def _pieces(self, rows: IndexArray) -> Iterator[IndexArray]:
-        """As many rows at once as their scores fit in memory."""
-        most = max(1, SCORES_IN_MEMORY // (len(self.items) + 1))
+    def _pieces(self, rows: IndexArray, most: int | None = None) -> Iterator[IndexArray]:
+        """At most so many rows at once; as many as their scores fit in memory where it is not said."""
+        most = most or max(1, SCORES_IN_MEMORY // (len(self.items) + 1))
         yield from (rows[start : start + most] for start in range(0, len(rows), most))
 
-    def _scores(self, block: Histories) -> tuple[Tensor, np.ndarray]:
-        """Scores of a block, ours to change; empty histories are scored by the fallback."""
-        with torch.no_grad():
-            batch = encode(block, self.model.max_len, self.device)
-            scores_BI = self.model.score(batch)
-            empty_B = block.lengths == 0
-            if empty_B.any():
-                strangers = encode(block.take(np.flatnonzero(empty_B)), self.fallback.max_len)
-                scores_BI[torch.from_numpy(empty_B)] = self.fallback.score(strangers).to(scores_BI)
-            return scores_BI, empty_B
+    def _scores(self, block: Histories) -> Tensor:
+        """Scores of a block, ours to change; a block of strangers is scored by the fallback."""
+        if not block.lengths.any():
+            return self.fallback.score(encode(block, self.fallback.max_len)).to(self.device)
+        return self.model.score(encode(block, self.model.max_len, self.device))
+
+    def _states(self, block: Histories) -> Tensor:
+        """What a network makes of a block of histories, to meet its item vectors."""
+        assert isinstance(self.model, Vectors)
+        return self.model.last(encode(block, self.model.max_len, self.device)).float()
+
+    def _hidden(self, block: Histories, allowed_I: Tensor | None, seen: bool) -> Hidden:
+        if seen:
+            nothing = torch.empty(0, dtype=torch.int64, device=self.device)
+            return Hidden(nothing, nothing, allowed_I)
+        request_P, item_P = (torch.from_numpy(column.astype(np.int64)) for column in block.pairs())
+        return Hidden(request_P.to(self.device), item_P.to(self.device), allowed_I)
 
     def _allowed(self, requests: Requests) -> Tensor | None:
         if not requests.exclude and requests.only is None:
@@ -287,7 +366,7 @@ class Recommender:
         allowed_I[0] = False
         if not allowed_I.any():
             raise DataError("`exclude` and `only` together leave no item to recommend.", hint="Allow at least one.")
-        return torch.from_numpy(allowed_I)
+        return torch.from_numpy(allowed_I).to(self.device)
 
     def _known_items(self, items: Sequence[Id]) -> IndexArray:
         index = self.items.indices(items)
@@ -297,12 +376,7 @@ class Recommender:
         return index
 
     def _frame(self, requests: Requests, answers: list[Answer]) -> pl.DataFrame:
-        answers = answers or [_nobody_asked()]
-        rows = np.concatenate([answer.rows for answer in answers])
-        order = np.argsort(rows, kind="stable")
-        items_BK = np.concatenate([answer.items_BK for answer in answers])[order]
-        scores_BK = np.concatenate([answer.scores_BK for answer in answers])[order]
-        fallback_B = np.concatenate([answer.fallback_B for answer in answers])[order]
+        items_BK, scores_BK, fallback_B = _together(answers)
         request_P, place_P = np.nonzero(items_BK)
         columns: dict[str, Any] = {}
         if requests.users is not None:
@@ -310,17 +384,17 @@ class Recommender:
         columns[ITEM] = self.items.ids(items_BK[request_P, place_P])
         columns["score"] = scores_BK[request_P, place_P]
         columns["rank"] = place_P + 1
-        columns["request_id"] = pl.Series(names_of(requests), dtype=pl.String)[request_P]
-        source_B = np.where(fallback_B, "fallback", self.recipe.name)
-        columns["source"] = pl.Series(source_B.tolist(), dtype=pl.String)[request_P]
+        columns["request_id"] = _repeated(names_of(requests), request_P)
+        source_B = np.where(fallback_B, "fallback", self.recipe.name).tolist()
+        columns["source"] = _repeated(source_B, request_P)
         return pl.DataFrame(columns)
 
-    def _notes(self, requests: Requests) -> Iterator[str]:
+    def _notes(self, requests: Requests, cut: Histories) -> Iterator[str]:
         if requests.users is not None and requests.rows is None:
             unknown = requests.users.filter(pl.Series(self.sequences.users.indices(requests.users) == 0))
             if len(unknown):
                 yield f"{len(unknown):,} users were never seen (e.g. {unknown[0]!r}): answered by the fallback."
-        if requests.histories is not None:
+        if requests.histories is not None and int(cut.lengths.sum()) < sum(map(len, requests.histories)):
             brought = [event.item_id for history in requests.histories for event in history]
             lost = [item for item, index in zip(brought, self.items.indices(brought), strict=True) if not index]
             if lost:
@@ -329,33 +403,20 @@ class Recommender:
             yield "Some events have no known time: where `at` cannot be told from times, the log's order decided."
 
 
-def _answered(
-    rows: IndexArray,
-    scores_BI: Tensor,
-    fallback_B: np.ndarray,
-    targets: Targets | None,
-    depth: int,
-) -> Answer:
-    items_BK, best_BK = top(scores_BI, depth)
-    mine = Targets(np.empty(0, dtype=np.int64), np.zeros(len(rows) + 1, dtype=np.int64))
-    ranks, scores = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-    if targets is not None:
-        mine = targets.take(rows)
-        request_P = np.repeat(np.arange(len(rows)), np.diff(mine.offsets))
-        ranks, scores = ranks_of(scores_BI.cpu().numpy(), request_P, mine.item)
-    return Answer(
-        rows,
-        items_BK.cpu().numpy(),
-        best_BK.cpu().numpy(),
-        (scores_BI > MINUS_INFINITY).sum(dim=1).cpu().numpy(),
-        fallback_B,
-        ranks,
-        scores,
-        mine.offsets,
+def _together(answers: list[Answer]) -> tuple[IndexArray, Scores, BoolArray]:
+    """Items, scores and whether the fallback answered, of all requests in their order."""
+    if not answers:
+        return np.empty((0, 1), dtype=np.int64), np.empty((0, 1), dtype=np.float32), np.empty(0, dtype=np.bool_)
+    order = np.argsort(np.concatenate([answer.rows for answer in answers]), kind="stable")
+    return (
+        np.concatenate([answer.items_BK for answer in answers])[order],
+        np.concatenate([answer.scores_BK for answer in answers])[order],
+        np.concatenate([answer.fallback_B for answer in answers])[order],
     )
 
 
-def _nobody_asked() -> Answer:
-    """The answer to no request."""
-    scores_BI = torch.empty((0, 1))
-    return _answered(np.empty(0, dtype=np.int64), scores_BI, np.empty(0, dtype=np.bool_), None, 1)
+def _repeated(texts: list[str], request_P: IndexArray) -> pl.Series:
+    """Each request's text, once per recommendation."""
+    if len(texts) == 1:
+        return pl.Series(texts * len(request_P), dtype=pl.String)
+    return pl.Series(texts, dtype=pl.String)[request_P]

@@ -24,7 +24,7 @@ class SequenceBatch:
     """Right-padded histories, oldest event first.
 
     Shape:
-        item_BL: int64, 0 = padding.
+        item_BL: int64, 0 = padding; within the length, an event that the framing masked.
         behavior_BL: int64, from 1; 0 = padding or a behavior never seen in training.
         time_BL: float64 Unix seconds, NaN = unknown or padding.
         value_BL: float32, NaN = unknown or padding.

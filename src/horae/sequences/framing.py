@@ -1,22 +1,29 @@
-"""Training windows in, inputs with targets out. `next`: each position is asked for the event after it.
+"""Training windows in, inputs with targets out; and what a request is turned into before a network sees it.
 
+`next`: each position is asked for the event after it. `masked`: some events are hidden, and their positions are asked
+for them; a request is a hidden event after the newest. A hidden event is a slot: item 0 within the length.
 Windows are slices of the same flat arrays and go through the same `encode` as every request does.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from horae.schema import IndexArray
 from horae.sequences.batch import SequenceBatch, encode
-from horae.sequences.history import Histories, Sequences
+from horae.sequences.history import BLOCK, Flat, Histories, Sequences
 
-__all__ = ["Framed", "frame_next", "num_targets", "windows"]
+__all__ = ["Framed", "Framing", "Masked", "Next", "num_targets", "windows"]
+
+BoolArray = npt.NDArray[np.bool_]
+LAST_ALONE = 0.25
+"""Share of the windows whose last event alone is hidden, as it is in a request."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,29 +83,138 @@ def windows(
     return _with_targets(cut)
 
 
-def frame_next(cut: Histories, device: torch.device | str = "cpu") -> Framed:
-    """Inputs are all but the last event of each window; targets are the event after each input."""
-    flat = cut.flat
-    inputs = Histories(flat, cut.start_B, cut.end_B - 1, flat.time_N[cut.end_B - 1])
-    batch = encode(inputs)
-    width = batch.item_BL.shape[1]
-    real_BL = np.arange(width) < inputs.lengths[:, None]
-    index_BL = np.where(real_BL, cut.start_B[:, None] + np.arange(width) + 1, 0)
-    wanted_BL = real_BL & flat.target_N[index_BL]
-    framed = Framed(
+class Framing(Protocol):
+    """What a network is asked while it learns, and how a request is put to it.
+
+    Attributes:
+        causal: Whether a position may not see later ones.
+    """
+
+    causal: ClassVar[bool]
+
+    def frame(self, cut: Histories, rng: np.random.Generator) -> Framed:
+        """Inputs and targets of a batch of windows (`windows`)."""
+        ...
+
+    def asked(self, batch: SequenceBatch) -> SequenceBatch:
+        """A request's histories, as the network takes them; the state at the last position answers."""
+        ...
+
+
+class Next:
+    """Each position foretells the event after it."""
+
+    causal: ClassVar[bool] = True
+
+    def frame(self, cut: Histories, rng: np.random.Generator) -> Framed:
+        """Inputs are all but the last event of each window; targets are the event after each input. Draws nothing."""
+        flat = cut.flat
+        inputs = Histories(flat, cut.start_B, cut.end_B - 1, flat.time_N[cut.end_B - 1])
+        batch = encode(inputs)
+        width = batch.item_BL.shape[1]
+        real_BL = np.arange(width) < inputs.lengths[:, None]
+        index_BL = np.where(real_BL, cut.start_B[:, None] + np.arange(width) + 1, 0)
+        return _framed(batch, flat, index_BL, real_BL & flat.target_N[index_BL])
+
+    def asked(self, batch: SequenceBatch) -> SequenceBatch:
+        """As it is."""
+        return batch
+
+
+class Masked:
+    """Hidden events are guessed from those on both sides; a request hides the event that has not come yet.
+
+    Of each window the newest `max_len` events are kept. In a quarter of the windows the last target alone is hidden,
+    in the others each target with the chance `share`, and one at least. A hidden event shows its time and nothing else:
+    neither item nor behavior nor value. The question at each position is about the event there, so `request_time_BL` is
+    `time_BL`; a request's slot has the request's time.
+
+    Source: Sun et al. 2019 (arXiv:1904.06690), section 3.5 and 3.6 (BERT4Rec).
+    Differs: a slot is a learned vector always (the paper's code leaves some hidden items in sight); drawn anew in
+        every epoch; windows in which the last alone is hidden are a quarter, not one in eleven; an event that may not
+        be a target is never hidden.
+    """
+
+    causal: ClassVar[bool] = False
+
+    def __init__(self, max_len: int, share: float) -> None:
+        assert max_len > 1 and 0 < share < 1, (max_len, share)
+        self.max_len = max_len
+        self.share = share
+
+    def frame(self, cut: Histories, rng: np.random.Generator) -> Framed:
+        """See above; draws from `rng`."""
+        lengths = np.minimum(cut.lengths, self.max_len)
+        batch = encode(cut, self.max_len)
+        step_L = np.arange(batch.item_BL.shape[1])
+        real_BL = step_L < lengths[:, None]
+        index_BL = np.where(real_BL, (cut.end_B - lengths)[:, None] + step_L, 0)
+        hidden_BL = self._hidden(real_BL & cut.flat.target_N[index_BL], rng)
+        slot_BL = torch.from_numpy(hidden_BL)
+        shown = replace(
+            batch,
+            item_BL=batch.item_BL.masked_fill(slot_BL, 0),
+            behavior_BL=batch.behavior_BL.masked_fill(slot_BL, 0),
+            value_BL=batch.value_BL.masked_fill(slot_BL, float("nan")),
+            request_time_BL=batch.time_BL,
+        )
+        return _framed(shown, cut.flat, index_BL, hidden_BL)
+
+    def asked(self, batch: SequenceBatch) -> SequenceBatch:
+        """The newest `max_len - 1` events of each history, and a slot after them."""
+        kept_B = batch.length_B.clamp(max=self.max_len - 1)
+        step_L = torch.arange(min(batch.item_BL.shape[1] + 1, self.max_len), device=kept_B.device)
+        index_BL = step_L + (batch.length_B - kept_B)[:, None]
+        index_BL = index_BL.clamp(max=batch.item_BL.shape[1] - 1)
+        past_BL = step_L < kept_B[:, None]
+        asked_at_B1 = batch.request_time_BL.gather(1, (batch.length_B - 1).clamp(min=0)[:, None])
+        unknown_BL = batch.time_BL.new_full(index_BL.shape, float("nan"))
+        now_BL = torch.where(step_L == kept_B[:, None], asked_at_B1, unknown_BL)
+        time_BL = torch.where(past_BL, batch.time_BL.gather(1, index_BL), now_BL)
+        return SequenceBatch(
+            batch.item_BL.gather(1, index_BL) * past_BL,
+            batch.behavior_BL.gather(1, index_BL) * past_BL,
+            time_BL,
+            batch.value_BL.gather(1, index_BL).masked_fill(~past_BL, float("nan")),
+            kept_B + 1,
+            time_BL,
+        )
+
+    def _hidden(self, allowed_BL: BoolArray, rng: np.random.Generator) -> BoolArray:
+        """Which of the allowed events are hidden; at least one in each row that has one."""
+        rows, width = allowed_BL.shape
+        hidden_BL = allowed_BL & (rng.random((rows, width)) < self.share)
+        hidden_BL[rng.random(rows) < LAST_ALONE] = False
+        bare = np.flatnonzero(~hidden_BL.any(axis=1) & allowed_BL.any(axis=1))
+        hidden_BL[bare, width - 1 - allowed_BL[bare, ::-1].argmax(axis=1)] = True
+        return hidden_BL
+
+
+def num_targets(cut: Histories) -> IndexArray:
+    """Targets in each window; looks at the windows' own events only, some at a time, however long the log is."""
+    first_B = np.minimum(cut.start_B + 1, cut.end_B)
+    length_B = cut.end_B - first_B
+    before_B1 = np.concatenate([[0], np.cumsum(length_B)])
+    counts = np.zeros(len(cut), dtype=np.int64)
+    row = 0
+    while row < len(cut):
+        stop = max(row + 1, int(np.searchsorted(before_B1, before_B1[row] + BLOCK, side="right")) - 1)
+        window = np.repeat(np.arange(stop - row), length_B[row:stop])
+        shift = first_B[row:stop] - before_B1[row:stop] + before_B1[row]
+        index = np.arange(len(window)) + np.repeat(shift, length_B[row:stop])
+        counts[row:stop] = np.bincount(window[cut.flat.target_N[index]], minlength=stop - row)
+        row = stop
+    return counts
+
+
+def _framed(batch: SequenceBatch, flat: Flat, index_BL: IndexArray, wanted_BL: BoolArray) -> Framed:
+    """The events at `index_BL` as targets, where wanted."""
+    return Framed(
         batch,
         torch.from_numpy(np.where(wanted_BL, flat.item_N[index_BL], 0).astype(np.int64)),
         torch.from_numpy(np.where(wanted_BL, flat.behavior_N[index_BL], 0).astype(np.int64)),
         torch.from_numpy(np.where(wanted_BL, flat.value_N[index_BL], np.float32("nan"))),
     )
-    return framed.to(device)
-
-
-def num_targets(cut: Histories) -> IndexArray:
-    """Targets in each window."""
-    before = np.concatenate([[0], np.cumsum(cut.flat.target_N, dtype=np.int64)])
-    first = np.minimum(cut.start_B + 1, cut.end_B)
-    return np.asarray(before[cut.end_B] - before[first], dtype=np.int64)
 
 
 def _with_targets(cut: Histories) -> Histories:

@@ -19,10 +19,12 @@ from horae.schema import BEHAVIOR, ITEM, TARGET, TIMESTAMP, USER, VALUE, Events,
 from horae.sequences.clock import seconds, to_seconds
 from horae.sequences.vocabulary import Vocabulary
 
-__all__ = ["Flat", "Histories", "Sequences"]
+__all__ = ["Flat", "Histories", "Sequences", "categories"]
 
 FloatArray = npt.NDArray[np.float64]
 UNKNOWN = float("nan")
+BLOCK = 1 << 22
+"""Events looked at in one go, where all are: the arrays may be larger than memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,23 +94,21 @@ class Sequences:
     """A log as a model sees it: flat arrays by user, from which the history before any place can be cut.
 
     Attributes:
-        flat: All events on known items.
-        offset_U1: User u's events (u from 1) are `flat[offset_U1[u - 1]:offset_U1[u]]`.
         users: Ids of the users, in the order of the offsets; grows with `append`.
         items: The item vocabulary that `item_N` refers to.
         behaviors: Names of the behavior indices, from 1.
-        row_N: Row of each event in the `Events.frame` that it came from, ascending.
     """
 
     def __init__(
         self, flat: Flat, offset_U1: IndexArray, users: Vocabulary, items: Vocabulary, behaviors: tuple[str, ...]
     ) -> None:
-        self.flat = flat
-        self.offset_U1 = offset_U1
+        self._events = flat
+        self._offset_U1 = offset_U1
+        self._start_U, self._end_U = offset_U1[:-1], offset_U1[1:]
         self.users = users
         self.items = items
         self.behaviors = behaviors
-        self.row_N: IndexArray = np.arange(len(flat), dtype=np.int64)
+        self._rows: IndexArray | None = None
         self._row_offset_U1 = offset_U1
         self._row_time_R = flat.time_N
         self._late: dict[int, list[Flat]] = {}
@@ -117,7 +117,7 @@ class Sequences:
     def from_events(cls, events: Events, items: Vocabulary, behaviors: Sequence[str] | None = None) -> Sequences:
         """Lay out a cleaned log. Events on items outside the vocabulary are left out of histories, not padded."""
         frame = events.frame
-        names = tuple(behaviors) if behaviors is not None else _categories(frame[BEHAVIOR])
+        names = tuple(behaviors) if behaviors is not None else categories(frame[BEHAVIOR])
         runs = frame[USER].rle().struct.unnest()
         row_offset_U1 = np.concatenate([[0], np.cumsum(runs["len"].to_numpy(), dtype=np.int64)])
         flat = _flat(frame, items, names)
@@ -129,10 +129,26 @@ class Sequences:
 
     def _keep(self, rows: IndexArray) -> None:
         """Leave only the events at `rows`, remembering where all rows stood."""
-        self._row_time_R = self.flat.time_N
-        self.flat = self.flat.take(rows)
-        self.row_N = rows
-        self.offset_U1 = np.searchsorted(rows, self._row_offset_U1)
+        self._row_time_R = self._events.time_N
+        self._events = self._events.take(rows)
+        self._rows = rows
+        self._offset_U1 = np.searchsorted(rows, self._row_offset_U1)
+        self._start_U, self._end_U = self._offset_U1[:-1], self._offset_U1[1:]
+
+    @property
+    def flat(self) -> Flat:
+        """All events on known items."""
+        return self._events
+
+    @property
+    def offset_U1(self) -> IndexArray:
+        """User u's events (u from 1) are `flat[offset_U1[u - 1]:offset_U1[u]]`."""
+        return self._offset_U1
+
+    @property
+    def row_N(self) -> IndexArray:
+        """Row of each event in the `Events.frame` that it came from, ascending."""
+        return np.arange(len(self._events), dtype=np.int64) if self._rows is None else self._rows
 
     @property
     def num_items(self) -> int:
@@ -142,12 +158,12 @@ class Sequences:
     @property
     def num_users(self) -> int:
         """Users with offsets; users that only `append` knows are not counted."""
-        return len(self.offset_U1) - 1
+        return len(self._end_U)
 
     @cached_property
     def has_unknown_times(self) -> bool:
         """Is there an event of which nobody knows when it was? Asked of the log, not of what was appended."""
-        return bool(np.isnan(self.flat.time_N).any())
+        return any(np.isnan(self._events.time_N[at : at + BLOCK]).any() for at in range(0, len(self._events), BLOCK))
 
     def user_of_N(self) -> IndexArray:
         """The user index, from 1, of every event."""
@@ -156,13 +172,13 @@ class Sequences:
     def all(self) -> Histories:
         """Everybody's whole line."""
         unknown = np.full(self.num_users, UNKNOWN)
-        return Histories(self.flat, self.offset_U1[:-1], self.offset_U1[1:], unknown)
+        return Histories(self._events, self._start_U, self._end_U, unknown)
 
     def before_rows(self, rows: IndexArray) -> Histories:
         """The history of each request cut from the log at a row of `Events.frame`: what its user did before."""
         user = np.searchsorted(self._row_offset_U1, rows, side="right") - 1
-        end = np.searchsorted(self.row_N, rows)
-        return Histories(self.flat, self.offset_U1[user], end, self._row_time_R[rows])
+        end = np.asarray(rows) if self._rows is None else np.searchsorted(self._rows, rows)
+        return Histories(self._events, self._offset_U1[user], end, self._row_time_R[rows])
 
     def of_users(self, user_B: IndexArray, at_B: FloatArray | None = None) -> Histories:
         """The history of each user (index 0: nobody, an empty one), with the events appended since.
@@ -173,10 +189,11 @@ class Sequences:
                 user's times are unknown, order decides: the history ends before the first event known to be later.
         """
         known = np.where((user_B > 0) & (user_B <= self.num_users), user_B, 0)
-        start = np.where(known > 0, self.offset_U1[np.maximum(known - 1, 0)], 0)
-        end = np.where(known > 0, self.offset_U1[known], 0)
+        there = known > 0
+        start, end = np.zeros(len(known), np.int64), np.zeros(len(known), np.int64)
+        start[there], end[there] = self._start_U[known[there] - 1], self._end_U[known[there] - 1]
         request_time = np.full(len(user_B), UNKNOWN) if at_B is None else at_B
-        histories = Histories(self.flat, start, end, request_time)
+        histories = Histories(self._events, start, end, request_time)
         if self._late and any(int(user) in self._late for user in user_B):
             histories = self._with_late(histories, user_B)
         return histories if at_B is None else _cut(histories)
@@ -222,9 +239,8 @@ class Sequences:
 
 def _flat(frame: pl.DataFrame, items: Vocabulary, behaviors: tuple[str, ...]) -> Flat:
     """Columns of `Events.frame` as arrays, row for row (item 0 where unknown)."""
-    categories = _categories(frame[BEHAVIOR])
     index_of = {name: index for index, name in enumerate(behaviors, start=1)}
-    code_of = np.array([index_of.get(name, 0) for name in categories], dtype=np.uint8)
+    code_of = np.array([index_of.get(name, 0) for name in categories(frame[BEHAVIOR])], dtype=np.uint8)
     value = frame[VALUE]
     return Flat(
         items.indices(frame[ITEM]).astype(np.int32),
@@ -235,7 +251,8 @@ def _flat(frame: pl.DataFrame, items: Vocabulary, behaviors: tuple[str, ...]) ->
     )
 
 
-def _categories(behavior: pl.Series) -> tuple[str, ...]:
+def categories(behavior: pl.Series) -> tuple[str, ...]:
+    """Names of the behaviors, in the order of their numbers."""
     assert isinstance(behavior.dtype, pl.Enum)
     return tuple(behavior.dtype.categories.to_list())
 

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from horae.errors import RunError
@@ -25,7 +24,7 @@ from horae.models.network import Network
 from horae.recommend.run import storing
 from horae.sequences.history import Sequences
 from horae.training.objectives import Objective
-from horae.training.optimisers import load_state, state_arrays
+from horae.training.optimisers import Optimiser
 
 __all__ = ["Checkpoint", "Trained", "fingerprint"]
 
@@ -72,7 +71,7 @@ class Checkpoint:
     def write(
         self,
         network: Network,
-        optimiser: torch.optim.Optimizer,
+        optimiser: Optimiser,
         objective: Objective,
         state: Trained,
         best: Mapping[str, Tensor],
@@ -84,7 +83,7 @@ class Checkpoint:
         """
         arrays = {f"now.{name}": value.detach().cpu().clone() for name, value in network.state_dict().items()}
         arrays |= {f"best.{name}": value.cpu().clone() for name, value in best.items()}
-        arrays |= {f"optimiser.{name}": value.cpu().clone() for name, value in state_arrays(optimiser).items()}
+        arrays |= {f"optimiser.{name}": value.cpu().clone() for name, value in optimiser.state().items()}
         arrays |= {f"objective.{name}": value.cpu().clone() for name, value in objective.state().items()}
         metadata = {"fingerprint": self.fingerprint, "state": json.dumps(vars(state))}
         lines = "".join(json.dumps(line) + "\n" for line in state.log)
@@ -96,7 +95,7 @@ class Checkpoint:
             (self.folder / "log.jsonl").write_text(lines, encoding="utf-8")
 
     def read(
-        self, network: Network, optimiser: torch.optim.Optimizer, objective: Objective
+        self, network: Network, optimiser: Optimiser, objective: Objective
     ) -> tuple[Trained, dict[str, Tensor]] | None:
         """Put everything back; the training so far and its best weights. None where there is no checkpoint.
 
@@ -118,7 +117,7 @@ class Checkpoint:
                 hint="Give the same EVENTS, recipe and --seed as before, or train without --resume.",
             )
         network.load_state_dict(_part(arrays, "now."))
-        load_state(optimiser, _part(arrays, "optimiser."))
+        optimiser.load_state(_part(arrays, "optimiser."))
         objective.load_state(_part(arrays, "objective."))
         return Trained(**json.loads(metadata["state"])), _part(arrays, "best.")
 

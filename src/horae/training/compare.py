@@ -158,7 +158,7 @@ def _has_effect(recipe: Recipe, override: str) -> bool:
     if table == "model":
         opponent = filled.model.get("opponent")
         return key in filled.model if opponent is None else key in {f.name for f in fields(settings_of(opponent))}
-    return table != "train" or "encoder" in filled.model
+    return table != "train" or "encoder" in filled.model or "ensemble" in filled.model
 
 
 def _mean(evaluation: Evaluation, metric: str) -> float:

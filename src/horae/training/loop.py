@@ -23,11 +23,12 @@ from horae.models.network import Network
 from horae.recipe import settings as read_settings
 from horae.schema import IndexArray
 from horae.sequences.batch import bucket
-from horae.sequences.framing import frame_next, num_targets, windows
+from horae.sequences.framing import windows
 from horae.sequences.history import Histories, Sequences
+from horae.training.allocator import keep_blocks
 from horae.training.checkpoint import Checkpoint, Trained, fingerprint
 from horae.training.objectives import Objective
-from horae.training.optimisers import make_optimiser
+from horae.training.optimisers import Optimiser, clip, make_optimiser
 from horae.training.progress import Progress
 
 __all__ = ["LoopSettings", "Trained", "train_network"]
@@ -52,8 +53,11 @@ class LoopSettings:
     clip_norm: float = _doc(5.0, "Longest gradient, by Euclidean norm over all parameters; 0 turns clipping off.")
     windows: Literal["all", "last"] = _doc("all", "Learn from everybody's whole line, or from the newest window only.")
     validation_requests: int = _doc(10_000, "Validate on so many requests, drawn by the seed.")
-    relearn: bool = _doc(
-        False, "Once validation has chosen the number of epochs, learn again from train and validation together."
+    relearn: Literal["auto", True, False] = _doc(
+        "auto",
+        "Once validation has chosen the number of epochs, learn again from train and validation together, at twice "
+        "the cost. `auto`: where the split is by time, since a network that missed the newest events would be judged "
+        "against opponents that counted them.",
     )
 
     def __post_init__(self) -> None:
@@ -65,6 +69,10 @@ class LoopSettings:
         for name in ("weight_decay", "clip_norm"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise RecipeError(f"[train] {name} = {getattr(self, name)}: expected 0 or more.", hint="Try 0.")
+
+    def relearns(self, split_kind: str) -> bool:
+        """Whether a training on such a split learns again."""
+        return split_kind in ("time", "rolling") if self.relearn == "auto" else self.relearn
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> LoopSettings:
@@ -102,10 +110,11 @@ def train_network(
 
     Raises:
         DataError: There is nothing to learn from.
-        NotTrainedError: The loss became infinite, or exploded.
+        NotTrainedError: The loss became infinite, or exploded; the device failed or its memory was used up.
         RunError: The checkpoint is of another training, or damaged.
         StoreError: The checkpoint could not be written.
     """
+    keep_blocks()
     optimiser = make_optimiser(network, settings.learning_rate, settings.weight_decay)
     state = Trained()
     checkpoint = Checkpoint(folder, fingerprint(sequences, vars(settings), network, seed, made_of)) if folder else None
@@ -124,6 +133,11 @@ def train_network(
                 progress.epoch(line)
                 if checkpoint:
                     checkpoint.write(network, optimiser, objective, state, best)
+    except RuntimeError as error:
+        broken = _broken_off(error, state, checkpoint)
+        if broken is None:
+            raise
+        raise broken from error
     except KeyboardInterrupt:
         if state.best_epoch == 0:
             raise
@@ -139,7 +153,7 @@ def train_network(
 def _epoch(
     network: Network,
     objective: Objective,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Optimiser,
     sequences: Sequences,
     settings: LoopSettings,
     state: Trained,
@@ -163,13 +177,13 @@ def _epoch(
     batches = _batches(cut, settings.batch_tokens, rng)
     for number, rows in enumerate(batches, start=1):
         piece = cut.take(rows)
-        framed = frame_next(piece, device)
+        framed = network.framing.frame(piece, rng).to(device)
         loss = _step(network, objective, optimiser, framed, settings, epoch)
-        count = int(num_targets(piece).sum())
+        count = int((framed.target_BL > 0).sum())
         loss_sum, targets = loss_sum + loss * count, targets + count
         _guard(loss, loss_sum / max(targets, 1), state, epoch)
         state.positions += framed.target_BL.numel()
-        state.padding += framed.target_BL.numel() - int((piece.lengths - 1).sum())
+        state.padding += framed.target_BL.numel() - int(framed.batch.length_B.sum())
         if time.perf_counter() - reported > 0.2:
             reported = time.perf_counter()
             progress.step(epoch, number / len(batches), _facts(state, loss_sum / targets, targets, reported - started))
@@ -183,17 +197,17 @@ def _epoch(
 def _step(
     network: Network,
     objective: Objective,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Optimiser,
     framed: Any,
     settings: LoopSettings,
     epoch: int,
 ) -> float:
     total = 0.0
     for parameters, loss in objective.steps(network, framed):
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if settings.clip_norm > 0:
-            torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+            clip(parameters, settings.clip_norm)
         optimiser.step()
         total += float(loss.detach())
     return total
@@ -216,6 +230,20 @@ def _guard(loss: float, mean: float, state: Trained, epoch: int) -> None:
         f"The loss {what} in epoch {epoch} (now {loss:.4g}).",
         hint="Lower it: --set train.learning_rate=0.0003; or tighten --set train.clip_norm=1.0",
     )
+
+
+def _broken_off(error: RuntimeError, state: Trained, checkpoint: Checkpoint | None) -> NotTrainedError | None:
+    """What to tell when the device failed; None where the error is another. The last checkpoint is whole anyway."""
+    text = (str(error).splitlines() or [""])[0]
+    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
+        what, then = "ran out of memory", "Lower train.batch_tokens or model.dim"
+    elif isinstance(error, torch.AcceleratorError):
+        what, then = "failed", "See whether the device is still there: horae doctor"
+    else:
+        return None
+    if checkpoint is not None and state.log:
+        then += f". The checkpoint of epoch {len(state.log)} is whole: the same command with --resume goes on from it"
+    return NotTrainedError(f"The device {what} in epoch {len(state.log) + 1}: {text}", hint=f"{then}.")
 
 
 def _judge(line: dict[str, Any], state: Trained, validate: Validate | None, network: Network) -> None:

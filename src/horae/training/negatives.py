@@ -66,8 +66,14 @@ class UniformNegatives:
 class PopularityNegatives:
     """An item's chance is its count, damped by a power; an item that never came counts as if it came once.
 
+    Args:
+        count_I: Counts by item index, entry 0 unused.
+        seed: Of the draws.
+        power: 0 draws uniformly, 1 by popularity itself.
+
     Source: Hidasi & Karatzoglou 2018 (arXiv:1706.03847): additional samples by popularity to a power.
-    Differs: the power is 0.75 (Mikolov et al. 2013, arXiv:1310.4546, section 2.2); every item has some chance.
+    Differs: where none is given the power is 0.75 (Mikolov et al. 2013, arXiv:1310.4546, section 2.2); every item has
+        some chance.
     """
 
     def __init__(self, count_I: Tensor, seed: int, power: float = 0.75) -> None:

@@ -7,24 +7,45 @@ know optimisers, epochs or files.
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Protocol, get_args
 
+import torch
 from torch import Tensor, nn
 
 from horae.errors import DataError, RecipeError
 from horae.models.heads import Value
 from horae.models.network import Network
 from horae.sequences.framing import Framed
-from horae.training.losses import binary, binary_values, full_softmax, mean_squared_error, sampled_softmax
+from horae.training.losses import (
+    binary,
+    binary_values,
+    calibrated_power,
+    full_softmax,
+    gbce,
+    mean_squared_error,
+    sampled_softmax,
+)
 from horae.training.negatives import Negatives, PopularityNegatives, UniformNegatives
 
-__all__ = ["LossName", "NegativesName", "NextItemObjective", "Objective", "Step", "ValueObjective", "make_objective"]
+__all__ = [
+    "LossName",
+    "NegativesName",
+    "NextItemObjective",
+    "Objective",
+    "Penalised",
+    "Step",
+    "ValueObjective",
+    "make_objective",
+]
 
-LossName = Literal["softmax", "sampled_softmax", "binary", "mean_squared_error"]
+LossName = Literal["softmax", "sampled_softmax", "binary", "gbce", "mean_squared_error"]
 NegativesName = Literal["uniform", "popularity"]
 Step = tuple[list[nn.Parameter], Tensor]
 
-DEFAULT_NEGATIVES = {"sampled_softmax": 256, "binary": 1}
+DEFAULT_NEGATIVES = {"sampled_softmax": 256, "binary": 1, "gbce": 256}
+DEFAULT_CALIBRATION = 0.75
+DEFAULT_POWER = 0.75
 
 
 class Objective(Protocol):
@@ -48,13 +69,20 @@ class Objective(Protocol):
 
 
 class NextItemObjective:
-    """Each position foretells the item of the event after it."""
+    """Each position foretells the item of the event after it.
+
+    Attributes:
+        precision: Of the products of the full softmax; None: the network's own.
+        calibration: The t of gBCE, from 0 to 1.
+    """
 
     def __init__(self, loss: LossName, negatives: Negatives | None = None, num_negatives: int = 0) -> None:
         assert (negatives is None) == (loss == "softmax") == (num_negatives == 0)
         self.loss = loss
         self.negatives = negatives
         self.num_negatives = num_negatives
+        self.precision: torch.dtype | None = None
+        self.calibration = DEFAULT_CALIBRATION
 
     def prepare(self, network: Network, value_N: Tensor) -> None:
         """Nothing: values play no part."""
@@ -65,7 +93,11 @@ class NextItemObjective:
         if len(index_N) == 0:
             return []
         h_ND = network.states(framed.batch).flatten(0, 1).index_select(0, index_N)
-        loss = self._loss(h_ND, network.item_vectors(), framed.target_BL.flatten()[index_N])
+        target_N = framed.target_BL.flatten()[index_N]
+        if self.negatives is None:
+            loss = full_softmax(h_ND, network.item_vectors(), target_N, precision=self.precision)
+        else:
+            loss = self._sampled(network, self.negatives, h_ND, target_N)
         return [(list(network.parameters()), loss)]
 
     def state(self) -> dict[str, Tensor]:
@@ -77,15 +109,21 @@ class NextItemObjective:
         if self.negatives is not None:
             self.negatives.load_state(state["negatives"])
 
-    def _loss(self, h_ND: Tensor, e_ID: Tensor, target_N: Tensor) -> Tensor:
-        if self.negatives is None:
-            return full_softmax(h_ND, e_ID, target_N)
+    def _sampled(self, network: Network, negatives: Negatives, h_ND: Tensor, target_N: Tensor) -> Tensor:
+        """A loss over the drawn items alone: of a large table, only their rows are looked at."""
+        shape = (len(target_N), self.num_negatives) if self.loss == "binary" else (self.num_negatives,)
+        drawn = negatives.draw(*shape, device=h_ND.device)
+        items_N, place = torch.unique(torch.cat([target_N, drawn.flatten()]), return_inverse=True)
+        target_N, negative = place[: len(target_N)], place[len(target_N) :].view(shape)
+        e_ND = network.vectors_of(items_N)
         if self.loss == "binary":
-            negative_NS = self.negatives.draw(len(target_N), self.num_negatives, device=h_ND.device)
-            return binary(h_ND, e_ID, target_N, negative_NS)
-        negative_S = self.negatives.draw(self.num_negatives, device=h_ND.device)
-        log_q_I = self.negatives.log_q_I
-        return sampled_softmax(h_ND, e_ID, target_N, negative_S, None if log_q_I is None else log_q_I.to(h_ND.device))
+            return binary(h_ND, e_ND, target_N, negative)
+        if self.loss == "gbce":
+            power = calibrated_power(self.num_negatives, network.num_items, self.calibration)
+            return gbce(h_ND, e_ND, target_N, negative, power)
+        log_q_I = negatives.log_q_I
+        log_q_N = None if log_q_I is None else log_q_I.to(h_ND.device)[items_N]
+        return sampled_softmax(h_ND, e_ND, target_N, negative, log_q_N)
 
 
 class ValueObjective:
@@ -135,6 +173,38 @@ class ValueObjective:
         """The inverse of `state`."""
 
 
+class Penalised:
+    """Another objective, its losses plus `l1` times the absolute sum of the encoder's weights.
+
+    Weights are the encoder's parameters with two dimensions or more. Biases, norms and whatever stands outside of the
+    encoder (the item table above all, most rows of which a step does not look at) go free.
+
+    Source: Tibshirani 1996 (JRSS B 58(1), the lasso), eq. 2, in the Lagrangian form.
+    Differs: a subgradient inside AdamW's step: weights are drawn near zero, but not to zero itself.
+    """
+
+    def __init__(self, objective: Objective, l1: float) -> None:
+        self.objective = objective
+        self.l1 = l1
+
+    def prepare(self, network: Network, value_N: Tensor) -> None:
+        """See `Objective`."""
+        self.objective.prepare(network, value_N)
+
+    def steps(self, network: Network, framed: Framed) -> list[Step]:
+        """The inner objective's, each with the penalty."""
+        taken = self.objective.steps(network, framed)
+        return [(parameters, loss + self.l1 * _absolute_sum(network.encoder)) for parameters, loss in taken]
+
+    def state(self) -> dict[str, Tensor]:
+        """The inner objective's."""
+        return self.objective.state()
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `state`."""
+        self.objective.load_state(state)
+
+
 def make_objective(
     network: Network,
     loss: LossName,
@@ -143,23 +213,31 @@ def make_objective(
     *,
     count_I: Tensor,
     seed: int,
+    calibration: float | None = None,
+    popularity_power: float | None = None,
+    precision: torch.dtype | None = None,
+    l1: float = 0.0,
 ) -> Objective:
     """The objective that a recipe's `[train]` table and the network's head ask for.
 
     Args:
         network: Its head says whether items or values are foretold.
-        loss: `softmax` and `sampled_softmax` foretell items, `mean_squared_error` values, `binary` either.
-        num_negatives: None: 256 for `sampled_softmax`, 1 for `binary`.
+        loss: `mean_squared_error` foretells values, `binary` items or values, all others items.
+        num_negatives: None: 256 for `sampled_softmax` and `gbce`, 1 for `binary`.
         negatives: None: uniform.
         count_I: How often each item is a target in training; entry 0 unused.
         seed: For the sampler.
+        calibration: t of `gbce`; None: 0.75.
+        popularity_power: What counts are raised to where negatives are drawn by popularity; None: 0.75.
+        precision: Of the full softmax's products; None: the network's own.
+        l1: Weight of the absolute sum of the encoder's weights; see `Penalised`.
 
     Raises:
-        RecipeError: A loss that does not fit the head; negatives where none are drawn; fewer than one.
+        RecipeError: A loss that does not fit the head; a key that has no effect, or an impossible value.
     """
     assert loss in get_args(LossName)
     predicts_values = isinstance(network.head, Value)
-    fitting = ("binary", "mean_squared_error") if predicts_values else ("softmax", "sampled_softmax", "binary")
+    fitting = ("binary", "mean_squared_error") if predicts_values else ("softmax", "sampled_softmax", "binary", "gbce")
     if loss not in fitting:
         head = "value" if predicts_values else "next_item"
         raise RecipeError(
@@ -168,14 +246,21 @@ def make_objective(
         )
     draws = loss in DEFAULT_NEGATIVES and not predicts_values
     _check_negatives(loss, num_negatives, negatives, draws)
+    _check_numbers(loss, negatives, calibration, popularity_power, l1)
+    objective: Objective
     if predicts_values:
-        return ValueObjective("binary" if loss == "binary" else "mean_squared_error")
-    if not draws:
-        return NextItemObjective(loss)
-    sampler: Negatives = UniformNegatives(network.num_items, seed)
-    if negatives == "popularity":
-        sampler = PopularityNegatives(count_I, seed)
-    return NextItemObjective(loss, sampler, num_negatives or DEFAULT_NEGATIVES[loss])
+        objective = ValueObjective("binary" if loss == "binary" else "mean_squared_error")
+    else:
+        sampler: Negatives | None = UniformNegatives(network.num_items, seed) if draws else None
+        if negatives == "popularity":
+            sampler = PopularityNegatives(
+                count_I, seed, DEFAULT_POWER if popularity_power is None else popularity_power
+            )
+        foretelling = NextItemObjective(loss, sampler, (num_negatives or DEFAULT_NEGATIVES[loss]) if draws else 0)
+        foretelling.precision = precision
+        foretelling.calibration = DEFAULT_CALIBRATION if calibration is None else calibration
+        objective = foretelling
+    return Penalised(objective, l1) if l1 > 0 else objective
 
 
 def _check_negatives(loss: str, num_negatives: int | None, negatives: str | None, draws: bool) -> None:
@@ -188,3 +273,26 @@ def _check_negatives(loss: str, num_negatives: int | None, negatives: str | None
             )
     if num_negatives is not None and num_negatives < 1:
         raise RecipeError(f"[train] num_negatives = {num_negatives}: expected at least 1.", hint="Raise num_negatives.")
+
+
+def _check_numbers(
+    loss: str, negatives: str | None, calibration: float | None, popularity_power: float | None, l1: float
+) -> None:
+    if calibration is not None and loss != "gbce":
+        raise RecipeError(
+            f'[train] calibration has no effect with loss = "{loss}".', hint='Remove it, or choose loss = "gbce".'
+        )
+    if popularity_power is not None and negatives != "popularity":
+        raise RecipeError(
+            f'[train] popularity_power has no effect with negatives = "{negatives or "uniform"}".',
+            hint='Remove it, or choose negatives = "popularity".',
+        )
+    for key, value, most in (("calibration", calibration, 1.0), ("popularity_power", popularity_power, 10.0)):
+        if value is not None and not 0 <= value <= most:
+            raise RecipeError(f"[train] {key} = {value}: expected 0 to {most:g}.", hint="0.75 is usual.")
+    if not 0 <= l1 < math.inf:
+        raise RecipeError(f"[train] l1 = {l1}: expected 0 or more.", hint="Try 0.000001, or 0 for none.")
+
+
+def _absolute_sum(module: nn.Module) -> Tensor:
+    return torch.stack([weight.abs().sum() for weight in module.parameters() if weight.ndim > 1]).sum()

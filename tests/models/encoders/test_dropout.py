@@ -1,7 +1,10 @@
 import pytest
 import torch
 
-from horae.models.encoders.dropout import Dropout
+from horae.errors import RecipeError
+from horae.models.compose import compose
+from horae.models.encoders import ENCODERS
+from horae.models.encoders.dropout import Dropout, choose_kind
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5, 0.9])
@@ -38,3 +41,37 @@ def test_the_seed_decides():
     one = Dropout(0.5)(torch.ones(1000))
     torch.manual_seed(3)
     assert torch.equal(one, Dropout(0.5)(torch.ones(1000)))
+
+
+def of_kind(kind, share=0.3):
+    dropout = Dropout(share, of_inputs=True)
+    choose_kind(torch.nn.Sequential(dropout), kind)
+    return dropout
+
+
+@pytest.mark.parametrize("kind", ["event", "variational"])
+def test_what_is_dropped_together_shares_its_fate_and_the_mean_stays(kind):
+    torch.manual_seed(0)
+    kept_BLD = of_kind(kind)(torch.ones(400, 50, 64))
+    alike = kept_BLD[:, :, :1] if kind == "event" else kept_BLD[:, :1]
+    assert torch.equal(kept_BLD, alike.expand_as(kept_BLD))
+    assert (alike == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
+    assert kept_BLD.mean().item() == pytest.approx(1.0, abs=0.02)
+    assert len(kept_BLD.flatten(1).unique(dim=0)) > 390  # rows do not share
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_encoder_has_all_kinds(name):
+    for kind, marked in (("event", 1), ("variational", 2)):
+        network = compose({"encoder": name, "dim": 8, "dropout_kind": kind}, 5, 1)
+        kinds = [module.kind for module in network.modules() if isinstance(module, Dropout)]
+        assert kinds.count(kind) == (1 if kind == "event" else len(kinds)) and len(kinds) >= marked
+
+
+def test_a_kind_without_effect_is_refused():
+    with pytest.raises(RecipeError, match="no effect with dropout = 0"):
+        compose({"encoder": "gru", "dropout": 0.0, "dropout_kind": "event"}, 5, 1)
+    with pytest.raises(RecipeError, match="drops nothing of its inputs"):
+        choose_kind(torch.nn.Sequential(Dropout(0.2)), "event")
+    with pytest.raises(RecipeError, match="nothing is dropped"):
+        choose_kind(torch.nn.Linear(2, 2), "variational")

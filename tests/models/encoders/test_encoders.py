@@ -8,6 +8,10 @@ from hypothesis import strategies as st
 from horae.errors import RecipeError
 from horae.models.encoders import last_state
 from horae.models.encoders.gru import GRU
+from horae.models.encoders.hstu import HSTU, HSTUSettings
+from horae.models.encoders.ligr import LiGR, LiGRSettings
+from horae.models.encoders.linear_recurrence import LinearRecurrence, LinearRecurrenceSettings
+from horae.models.encoders.low_pass import LowPassSettings, LowPassTransformer
 from horae.models.encoders.lstm import LSTM
 from horae.models.encoders.recurrent import RecurrentSettings
 from horae.models.encoders.transformer import Transformer, TransformerSettings
@@ -15,13 +19,18 @@ from horae.models.encoders.transformer import Transformer, TransformerSettings
 DIM, LENGTH = 8, 9
 MAKE = {
     "transformer": lambda: Transformer(TransformerSettings(num_heads=2), DIM, LENGTH, 0.1),
-    "transformer relu": lambda: Transformer(TransformerSettings(3, 4, 1, "relu", 0.2), DIM, LENGTH, 0.1),
+    "transformer relu": lambda: Transformer(TransformerSettings(3, 4, 1, 0.2, "relu"), DIM, LENGTH, 0.1),
+    "ligr": lambda: LiGR(LiGRSettings(num_heads=4, ffn_multiple=2), DIM, LENGTH, 0.1),
+    "low pass": lambda: LowPassTransformer(LowPassSettings(), DIM, LENGTH, 0.1),
     "gru": lambda: GRU(RecurrentSettings(), DIM, LENGTH, 0.1),
     "gru dot": lambda: GRU(RecurrentSettings(2, "dot"), DIM, LENGTH, 0.1),
     "gru additive": lambda: GRU(RecurrentSettings(1, "additive"), DIM, LENGTH, 0.1),
     "lstm": lambda: LSTM(RecurrentSettings(2), DIM, LENGTH, 0.1),
     "lstm dot": lambda: LSTM(RecurrentSettings(1, "dot"), DIM, LENGTH, 0.1),
     "lstm additive": lambda: LSTM(RecurrentSettings(1, "additive"), DIM, LENGTH, 0.1),
+    "hstu": lambda: HSTU(HSTUSettings(), DIM, LENGTH, 0.1),
+    "hstu places only": lambda: HSTU(HSTUSettings(3, 4, True, "none"), DIM, LENGTH, 0.1),
+    "linear recurrence": lambda: LinearRecurrence(LinearRecurrenceSettings(), DIM, LENGTH, 0.1),
 }
 
 
@@ -72,6 +81,16 @@ def test_padding_and_company_never_move_a_state(encoder):
         torch.testing.assert_close(alone[0, -1], last_BD[row], atol=1e-5, rtol=1e-5)
 
 
+def test_the_short_way_to_the_newest_state_gives_the_same(encoder):
+    if not hasattr(encoder, "newest"):
+        pytest.skip("computes all states")
+    x_BLD, length_B = torch.randn(4, LENGTH, DIM), torch.tensor([4, 9, 1, 0])
+    unknown_BL = torch.full(x_BLD.shape[:2], float("nan"), dtype=torch.float64)
+    with torch.inference_mode():
+        newest_BD = encoder.newest(x_BLD, unknown_BL, length_B, unknown_BL)
+    torch.testing.assert_close(newest_BD, encoder.last(encode(encoder, x_BLD, length_B), length_B))
+
+
 def test_a_seed_makes_the_same_encoder_and_training_moves_every_parameter(encoder):
     for name in MAKE:
         torch.manual_seed(4)
@@ -99,7 +118,7 @@ def test_an_empty_row_gives_its_first_position():
 
 def test_one_transformer_block_equals_its_formula_in_plain_tensors():
     torch.manual_seed(0)
-    encoder = Transformer(TransformerSettings(1, 2, 4, "relu"), DIM, LENGTH, 0.0).eval()
+    encoder = Transformer(TransformerSettings(1, 2, 4, activation="relu"), DIM, LENGTH, 0.0).eval()
     x_BLD = torch.randn(2, 5, DIM)
 
     def norm(h, layer):
@@ -107,16 +126,17 @@ def test_one_transformer_block_equals_its_formula_in_plain_tensors():
         return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt() * layer.weight + layer.bias
 
     block = encoder.blocks[0]
+    attention, feed_forward = block.attention, block.feed_forward
     h = x_BLD + encoder.position_LD[:5]
-    q, k, v = (norm(h, block.attention_norm) @ block.qkv.weight.T + block.qkv.bias).split(DIM, dim=-1)
+    q, k, v = (norm(h, block.attention_norm) @ attention.qkv.weight.T + attention.qkv.bias).split(DIM, dim=-1)
     heads = []
     for part in (slice(0, 4), slice(4, 8)):
         score = q[..., part] @ k[..., part].transpose(1, 2) / 4**0.5
         score = score.masked_fill(torch.ones(5, 5, dtype=torch.bool).triu(1), -torch.inf)
         heads.append(score.softmax(-1) @ v[..., part])
-    h = h + torch.cat(heads, -1) @ block.mix.weight.T + block.mix.bias
-    inner = torch.relu(norm(h, block.ffn_norm) @ block.widen.weight.T + block.widen.bias)
-    h = h + inner @ block.narrow.weight.T + block.narrow.bias
+    h = h + torch.cat(heads, -1) @ attention.mix.weight.T + attention.mix.bias
+    inner = torch.relu(norm(h, block.ffn_norm) @ feed_forward.widen.weight.T + feed_forward.widen.bias)
+    h = h + inner @ feed_forward.narrow.weight.T + feed_forward.narrow.bias
     torch.testing.assert_close(encode(encoder, x_BLD), norm(h, encoder.norm).detach(), atol=1e-5, rtol=1e-5)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from horae.cli.data import convert, describe, fetch, simulate, split
+from horae.cli.data import convert, describe, fetch, prepare, simulate, split
 
 __all__ = ["verbs"]
 
@@ -12,10 +12,11 @@ verbs = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 verbs.command("describe", epilog=describe.EXAMPLES)(describe.describe)
 verbs.command("convert", epilog=convert.EXAMPLES)(convert.convert)
 verbs.command("split", epilog=split.EXAMPLES)(split.split)
+verbs.command("prepare", epilog=prepare.EXAMPLES)(prepare.prepare)
 verbs.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 verbs.command("fetch", epilog=fetch.EXAMPLES)(fetch.fetch)
 
 
 @verbs.callback()
 def data() -> None:
-    """Describe, clean, split, simulate, fetch logs."""
+    """Describe, clean, split, prepare, simulate, fetch logs."""

@@ -16,8 +16,12 @@ __all__ = ["ENCODERS", "Encoder", "EncoderSettings", "last_state"]
 
 ENCODERS: dict[str, tuple[str, str, str]] = {
     "transformer": ("horae.models.encoders.transformer", "Transformer", "TransformerSettings"),
+    "ligr": ("horae.models.encoders.ligr", "LiGR", "LiGRSettings"),
+    "low_pass": ("horae.models.encoders.low_pass", "LowPassTransformer", "LowPassSettings"),
     "gru": ("horae.models.encoders.gru", "GRU", "RecurrentSettings"),
     "lstm": ("horae.models.encoders.lstm", "LSTM", "RecurrentSettings"),
+    "hstu": ("horae.models.encoders.hstu", "HSTU", "HSTUSettings"),
+    "linear_recurrence": ("horae.models.encoders.linear_recurrence", "LinearRecurrence", "LinearRecurrenceSettings"),
 }
 """Name in `[model] encoder`, its module, its class, its settings dataclass."""
 
@@ -32,6 +36,10 @@ class EncoderSettings(Protocol):
 
 class Encoder(Protocol):
     """What every encoder offers; each is an `nn.Module`, made as `Class(settings, dim, max_len, dropout)`.
+
+    A class with `two_way = True` also takes `causal=False`, and then looks at later positions, too. One that can answer
+    a request at less than the cost of all states has `newest`, which takes what a call takes and gives what `last`
+    makes of it.
 
     Attributes:
         causal: True where the state at a position depends on no later position.

@@ -52,11 +52,12 @@ class Recurrent(nn.Module):
         between = dropout if settings.num_layers > 1 else 0.0
         self.cells = cell(dim, dim, settings.num_layers, batch_first=True, dropout=between)
         self.attention = state_attention(settings.attention, dim)
+        self.input_dropout = Dropout(dropout, of_inputs=True)
         self.dropout = Dropout(dropout)
 
     def forward(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor, request_time_BL: Tensor) -> Tensor:
         """See `Encoder`; times are not looked at."""
-        h_BLD, _ = self.cells(self.dropout(x_BLD))
+        h_BLD, _ = self.cells(self.input_dropout(x_BLD))
         enriched: Tensor = self.dropout(self.attention(h_BLD))
         return enriched
 

@@ -1,0 +1,19 @@
+"""Every network's recipe on ml-100k, leave-one-out, one seed: what each is worth, and its cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import horae
+from benchmarks.quality import trained_and_judged
+from horae.recipe import load_recipe, recipe_names
+
+
+def measure(data: Path) -> dict[str, Any]:
+    split = horae.split_leave_one_out(horae.read_events(data / "ml-100k/raw/u.data"))
+    networks = [name for name in recipe_names() if "encoder" in load_recipe(name).model]
+    return {
+        "protocol": "leave-one-out, log order of ties, full ranking, seen masked, recipes as shipped",
+        "runs": {name: trained_and_judged(split, name, ["train.patience=6"], 0) for name in networks},
+    }

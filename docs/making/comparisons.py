@@ -1,0 +1,64 @@
+"""What the tables over several sets or recipes show. In: their results. Out: figures in two languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["ablations", "ml1m_time", "recipes_ml100k", "sessions", "time_splits"]
+
+Said = Iterator[tuple[tuple[str, str], str]]
+
+
+def ml1m_time(result: Mapping[str, Any]) -> Said:
+    """How far above SASRec, with the request's time and without."""
+    for name, over in result["ndcg@10_over_sasrec"].items():
+        if name != "sasrec":
+            yield (
+                (f"ml-1m, users 1 to 2999, {name}: NDCG@10 over SASRec", f"ml-1m，用户 1 至 2999，{name}"),
+                f"{over:+.1%}",
+            )
+
+
+def ablations(result: Mapping[str, Any]) -> Said:
+    """Each change's NDCG@10, how far from the base, and its CPU seconds."""
+    for name, row in result["table"].items():
+        over, cost = row["ndcg@10_over_base"], row["train_cpu_seconds"]
+        figure = f"{row['ndcg@10']:.4f} ({over:+.1%}), {cost:.0f} CPU s"
+        yield (f"ml-100k, {name}: ndcg@10", f"ml-100k，{name}：ndcg@10"), figure
+
+
+def recipes_ml100k(result: Mapping[str, Any]) -> Said:
+    """Each recipe's NDCG@10 and the CPU seconds of its training."""
+    for name, run in result["runs"].items():
+        cost = run["train_cpu_seconds"]
+        yield (
+            (f"ml-100k, `{name}`: ndcg@10", f"ml-100k，`{name}`：ndcg@10"),
+            f"{_mean(run, 'ndcg@10')}, {cost:.0f} CPU s",
+        )
+
+
+def sessions(result: Mapping[str, Any]) -> Said:
+    """Both metrics of each recipe, beside session-kNN."""
+    for name, recipes in result["sets"].items():
+        for recipe, run in recipes.items():
+            for metric in ("recall@20", "mrr@20"):
+                beside = run["opponents"].get("session_knn")
+                told = f"; session-kNN {beside[metric]:.4f}" if beside else ""
+                yield (f"{name}, `{recipe}`: {metric}", f"{name}，`{recipe}`：{metric}"), f"{_mean(run, metric)}{told}"
+
+
+def time_splits(result: Mapping[str, Any]) -> Said:
+    """The recipe that ranks best on each set, against windowed popularity, paired."""
+    for name, recipes in result["sets"].items():
+        best = max(recipes, key=lambda recipe: recipes[recipe]["metrics"]["ndcg@10"]["mean"])
+        gap = recipes[best]["against"]["recent_popularity"]["ndcg@10"]
+        what = (
+            f"{name}, time split: `{best}` minus recent popularity, ndcg@10",
+            f"{name}，按时间切分：`{best}` 减近期热门，ndcg@10",
+        )
+        yield what, f"{gap['difference']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]"
+
+
+def _mean(run: Mapping[str, Any], metric: str) -> str:
+    return f"{run['metrics'][metric]['mean']:.4f}"

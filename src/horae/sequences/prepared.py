@@ -1,0 +1,256 @@
+"""A log prepared once, larger than memory if need be: Parquet in, a folder of flat arrays out, opened without reading.
+
+    item.npy behavior.npy time.npy value.npy target.npy    one cell per event, by user, then place (see `Flat`)
+    offset.npy                                             where each user's events begin
+    users.parquet items.parquet                            ids in the order of their indices
+    log.json                                               counts, behaviors, and what was understood and dropped
+    manifest.json                                          format version and the SHA-256 of each file above
+
+What the folder holds is what `Sequences.from_events(read_events(source), ...)` would hold in memory, number for number.
+Arrays are mapped when it is opened: only what a batch touches is read. Written to a temporary name, synced, renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from horae.data.folder import check, check_free, replacing
+from horae.data.settings import DataSettings, parse_time
+from horae.data.streaming.parts import CleanedParts
+from horae.errors import DataError, StoreError
+from horae.schema import BEHAVIOR, DataReport, Events
+from horae.sequences.before import SequencesBefore, share_time
+from horae.sequences.clock import to_seconds
+from horae.sequences.history import BLOCK, Flat, Sequences, categories
+from horae.sequences.vocabulary import Vocabulary
+
+__all__ = ["PreparedLog", "open_large", "prepare_large"]
+
+KIND, FORMAT = "prepared log", 1
+DTYPES: Final[Mapping[str, npt.DTypeLike]] = {
+    "item_N": np.int32,
+    "behavior_N": np.uint8,
+    "time_N": np.float64,
+    "value_N": np.float32,
+    "target_N": np.bool_,
+}
+PART_BYTES, ARRAY_BYTES = 70, 18
+"""Of one event on disk: in the parts while they are there (ids up to 16 bytes), and in the arrays."""
+SCRATCH: Final = "parts"
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedLog:
+    """A prepared log, opened.
+
+    Attributes:
+        folder: Where it lies.
+        sequences: Everybody's events, mapped from the disk: networks train on it, batches are cut from it.
+        report: What was understood, changed and dropped when it was made.
+    """
+
+    folder: Path
+    sequences: Sequences
+    report: DataReport
+
+    def __len__(self) -> int:
+        return len(self.sequences.flat)
+
+    def before(self, when: float | str | date | timedelta) -> SequencesBefore:
+        """The events before a moment, to learn from; arrays are shared, not copied.
+
+        Args:
+            when: A share of the events (0.9: the first nine tenths by time), an ISO date or time, or a duration back
+                from the last event.
+
+        Raises:
+            DataError: No event lies before it, or none at or after it.
+        """
+        at = self._seconds(when)
+        earlier = None if at is None else SequencesBefore(self.sequences, at)
+        if earlier is None or not 0 < len(earlier) < len(self):
+            raise DataError(
+                f"before = {when}: an empty part would result.",
+                hint="Give a share such as 0.9, or a time within the log; logs without times cannot be cut by time.",
+            )
+        return earlier
+
+    def _seconds(self, when: float | str | date | timedelta) -> float | None:
+        if isinstance(when, float | int):
+            return share_time(self.sequences, when) if 0 < when < 1 else None
+        if isinstance(when, timedelta):
+            time_N = self.sequences.flat.time_N
+            last = max(np.nanmax(time_N[at : at + BLOCK], initial=-np.inf) for at in range(0, len(time_N), BLOCK))
+            return float(last) - when.total_seconds()
+        if isinstance(when, str):
+            return to_seconds(parse_time(when, "before"))
+        return to_seconds(when if isinstance(when, datetime) else datetime(when.year, when.month, when.day, tzinfo=UTC))
+
+    def __str__(self) -> str:
+        s = self.sequences
+        return f"Prepared log {self.folder}: {len(self):,} events of {s.num_users:,} users, {s.num_items:,} items"
+
+
+def prepare_large(
+    source: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    columns: Mapping[str, str] | None = None,
+    settings: DataSettings | None = None,
+    memory_gb: float = 2.0,
+    overwrite: bool = False,
+    now: datetime | None = None,
+) -> PreparedLog:
+    """Clean a log of any length in bounded memory and lay it out on disk, ready for training.
+
+    The result does not depend on `memory_gb`: with less memory there are more parts, and more time on disk.
+
+    Args:
+        source: Parquet: a file, glob or folder.
+        folder: What to write; needs about 20 bytes of disk per event, and 70 more while it works.
+        columns: Canonical name -> the log's name, where recognition would err.
+        settings: How to clean; `outliers` and `min_item_events` need all events at once and cannot be set.
+        memory_gb: About what the process may take at its peak.
+        overwrite: Replace a prepared log that stands there.
+        now: Events later than this are impossible.
+
+    Raises:
+        DataError: The log cannot be read or understood, has too many bad rows, or has a user too long for the memory.
+        RecipeError: A setting that needs all events at once.
+        StoreError: Something stands at `folder`, or the disk is too small.
+    """
+    target = Path(folder)
+    with replacing(target, KIND, FORMAT, overwrite=overwrite) as temporary:
+        scratch = temporary / SCRATCH
+        scratch.mkdir()
+        parts = CleanedParts(
+            source,
+            scratch,
+            columns=columns,
+            settings=settings,
+            memory_gb=memory_gb,
+            now=now,
+            before_writing=lambda rows: check_free(target, rows * (PART_BYTES + ARRAY_BYTES), "The log"),
+        )
+        _lay_out(parts, temporary)
+        shutil.rmtree(scratch)
+    return open_large(target, verify=False)
+
+
+def open_large(folder: str | os.PathLike[str], *, verify: bool = True) -> PreparedLog:
+    """Open a prepared log; its arrays are mapped, not read.
+
+    Args:
+        folder: What `prepare_large` wrote.
+        verify: Read every file once and compare its SHA-256 (about a second per gigabyte). Without, only sizes.
+
+    Raises:
+        StoreError: Not a prepared log, damaged, or from a newer Horae.
+    """
+    folder = Path(folder)
+    check(folder, KIND, FORMAT, content=verify)
+    document = json.loads((folder / "log.json").read_text(encoding="utf-8"))
+    flat = Flat(**{name: _mapped(folder / _file(name)) for name in DTYPES})
+    users, items = (Vocabulary(pl.read_parquet(folder / f"{name}.parquet")["id"]) for name in ("users", "items"))
+    offset_U1 = np.load(folder / "offset.npy", allow_pickle=False)
+    if not len(flat) == document["events"] == offset_U1[-1] or len(users) + 1 != len(offset_U1):
+        raise StoreError(f"{folder} does not hold together: log.json counts other events.", hint="Make it again.")
+    sequences = Sequences(flat, offset_U1, users, items, tuple(document["behaviors"]))
+    return PreparedLog(folder, sequences, DataReport.from_dict(document["report"]))
+
+
+def _lay_out(parts: CleanedParts, folder: Path) -> None:
+    """Append part after part to the arrays; then number items and behaviors as the whole log has them."""
+    items = Vocabulary(parts.items)
+    behaviors: list[str] = []
+    item_counts, behavior_counts = np.zeros(len(items) + 1, np.int64), np.zeros(256, np.int64)
+    users, lengths = list[pl.Series](), list[npt.NDArray[np.int64]]()
+    with contextlib.ExitStack() as stack:
+        columns = {name: stack.enter_context(_grown(folder / _file(name), dtype)) for name, dtype in DTYPES.items()}
+        for frame in parts.frames():
+            behaviors += [name for name in categories(frame[BEHAVIOR]) if name not in behaviors]
+            part = Sequences.from_events(Events(frame), items, behaviors)
+            for name, append in columns.items():
+                append(getattr(part.flat, name))
+            item_counts += np.bincount(part.flat.item_N, minlength=len(item_counts))
+            behavior_counts += np.bincount(part.flat.behavior_N, minlength=256)
+            users.append(part.users.all)
+            lengths.append(np.diff(part.offset_U1))
+    kept = item_counts[1:] > 0
+    names = sorted(behaviors, key=lambda name: (-behavior_counts[behaviors.index(name) + 1], name))
+    _renumber(folder / _file("item_N"), np.concatenate([[0], np.cumsum(kept)]))
+    _renumber(folder / _file("behavior_N"), np.array([0, *(names.index(name) + 1 for name in behaviors)]))
+    np.save(folder / "offset.npy", np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)]))
+    pl.DataFrame({"id": pl.concat(users)}).write_parquet(folder / "users.parquet")
+    pl.DataFrame({"id": parts.items.filter(pl.Series(kept))}).write_parquet(folder / "items.parquet")
+    _write_facts(folder, parts.report, names, sum(map(len, users)), int(kept.sum()))
+
+
+def _write_facts(folder: Path, report: DataReport, behaviors: list[str], users: int, items: int) -> None:
+    document: dict[str, Any] = {
+        "events": report.rows_kept,
+        "users": users,
+        "items": items,
+        "behaviors": behaviors,
+        "report": report.as_dict(),
+    }
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    (folder / "log.json").write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _grown(file: Path, dtype: npt.DTypeLike) -> Iterator[Callable[[npt.NDArray[Any]], None]]:
+    """An array on disk to append to; its length goes, at the end, into the room that `.npy` headers keep for it."""
+    facts = {"descr": np.dtype(dtype).str, "fortran_order": False}
+    with file.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {**facts, "shape": (0,)})
+        begin = stream.tell()
+
+        def append(array: npt.NDArray[Any]) -> None:
+            assert array.dtype == dtype
+            stream.write(np.ascontiguousarray(array).data)
+
+        yield append
+        length = (stream.tell() - begin) // np.dtype(dtype).itemsize
+        stream.seek(0)
+        np.lib.format.write_array_header_1_0(stream, {**facts, "shape": (length,)})
+        assert stream.tell() == begin
+
+
+def _renumber(file: Path, new: npt.NDArray[np.int64]) -> None:
+    """Replace each index by `new` of it, block by block."""
+    if np.array_equal(new, np.arange(len(new))):
+        return
+    array = np.load(file, mmap_mode="r+", allow_pickle=False)
+    for block in _blocks(array):
+        block[:] = new[block]
+    array.flush()
+
+
+def _blocks(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    for start in range(0, len(array), BLOCK):
+        yield array[start : start + BLOCK]
+
+
+def _mapped(file: Path) -> npt.NDArray[Any]:
+    """As a plain array over the map: slices of it are views, whatever is picked from it is a copy in memory."""
+    return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+
+
+def _file(column: str) -> str:
+    return f"{column.removesuffix('_N')}.npy"
+
+
+assert set(DTYPES) == {field.name for field in fields(Flat)}

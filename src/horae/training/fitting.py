@@ -1,0 +1,242 @@
+"""A model's weights, by whatever way its kind learns: by the loop, by counting, or member by member.
+
+    search (on the fit part, validated) -> finish (on all before the test, where it is to) ; fit_again (on everything)
+
+In: a recommender whose model is untrained, and a split. Out: the same recommender, its model trained, and what it took.
+This module does not know how a recommender is put together, nor what is saved.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from horae.data.split import Split
+from horae.evaluation.opponents import choose
+from horae.evaluation.validation import quality, validation_cut
+from horae.models.base import Model
+from horae.models.compose import compose
+from horae.models.ensemble import Ensemble, member_recipes
+from horae.models.network import Network
+from horae.models.opponents import make_opponent
+from horae.recipe import Recipe
+from horae.recommend.recommender import Calibration, Recommender
+from horae.schema import Events
+from horae.sequences.history import Sequences
+from horae.training.calibrate import calibrate
+from horae.training.loop import LoopSettings, Trained, Validate, train_network
+from horae.training.members import gather, members_of
+from horae.training.objectives import make_objective
+from horae.training.options import Options
+from horae.training.progress import Boarded, Progress
+from horae.training.settings import DRAWING, train_settings
+
+__all__ = ["calibrated", "cost", "finish", "fit_again", "model_of", "search"]
+
+TOUCHED_FROM_ITEMS = 100_000
+"""From here on AdamW's walk over the whole table would be most of a step."""
+
+HALF_FROM_ITEMS = 1_000
+"""Below this the softmax is a small part of a step, and its exactness costs nothing."""
+
+
+def search(recommender: Recommender, split: Split, seed: int, where: Options, progress: Progress) -> list[Trained]:
+    """Fit on the fit part alone, and choose by validation what a recipe leaves open; what it took, by member."""
+    if isinstance(recommender.model, Ensemble):
+        members = members_of(recommender, seed, where)
+        found = [search(one, split, its_seed, its_place, progress)[0] for one, its_seed, its_place in members]
+        gather(recommender, [one for one, _, _ in members])
+        return found
+    if isinstance(recommender.model, Network):
+        return [_learn(recommender, split, seed, where, progress)]
+    return [_count(recommender, split)]
+
+
+def finish(
+    recommender: Recommender, split: Split, trained: list[Trained], seed: int, where: Options, progress: Progress
+) -> None:
+    """Fit on all that is known before the test, where the model is to; the cost is added."""
+    if isinstance(recommender.model, Ensemble):
+        members = members_of(recommender, seed, where)
+        for (one, its_seed, its_place), its_cost in zip(members, trained, strict=True):
+            finish(one, split, [its_cost], its_seed, its_place, progress)
+        gather(recommender, [one for one, _, _ in members])
+    elif not isinstance(recommender.model, Network):
+        _count_events(recommender, split.train, trained[0])
+    elif _learns_again(recommender.recipe, split, trained[0]):
+        _relearn(recommender, split, trained[0], seed, where, progress)
+
+
+def _learns_again(recipe: Recipe, split: Split, trained: Trained) -> bool:
+    wanted = LoopSettings.from_table(recipe.train).relearns(split.kind)
+    return wanted and bool(trained.best_metrics) and not trained.interrupted
+
+
+def fit_again(recommender: Recommender, took: Mapping[str, Any], seed: int, where: Options, progress: Progress) -> None:
+    """Fit an untrained model on everything, a network for the epochs that were best."""
+    if isinstance(recommender.model, Ensemble):
+        members = members_of(recommender, seed, where)
+        for (one, its_seed, its_place), its_cost in zip(members, took["members"], strict=True):
+            fit_again(one, its_cost, its_seed, its_place, progress)
+        gather(recommender, [one for one, _, _ in members])
+    elif isinstance(recommender.model, Network):
+        recipe = recommender.recipe
+        known = replace(recipe, train={**recipe.train, "epochs": max(1, took["best_epoch"])})
+        _fit(recommender.model, recommender.sequences, known, seed, where, progress, "refit")
+    else:
+        table = recommender.recipe.model
+        recommender.model = make_opponent(table["opponent"], table).fit(recommender.sequences)
+
+
+def _learn(recommender: Recommender, split: Split, seed: int, where: Options, progress: Progress) -> Trained:
+    """Train on the fit part, validated by the very path that recommends."""
+    model = recommender.model
+    assert isinstance(model, Network)
+    loop = LoopSettings.from_table(recommender.recipe.train)
+    sequences = Sequences.from_events(split.fit, recommender.items, recommender.sequences.behaviors)
+    cut = validation_cut(split, limit=loop.validation_requests, seed=seed)
+
+    def validate() -> Mapping[str, float]:
+        return quality(recommender, cut)
+
+    if len(cut) == 0:
+        progress.say("Nobody in the validation part has a history: nothing stops the training early.")
+    return _fit(model, sequences, recommender.recipe, seed, where, progress, "search", validate if len(cut) else None)
+
+
+def _relearn(
+    recommender: Recommender, split: Split, trained: Trained, seed: int, where: Options, progress: Progress
+) -> None:
+    """A fresh network, on everything before the test, for the epochs that validation chose; the cost is added."""
+    recipe, items, behaviors = recommender.recipe, recommender.items, recommender.sequences.behaviors
+    progress.say(f"Learning again, from train and validation together: {trained.best_epoch} epochs.")
+    network = model_of(recipe, len(items), len(behaviors), seed, recommender.device)
+    assert isinstance(network, Network)
+    known = Sequences.from_events(split.train, items, behaviors)
+    whole = replace(recipe, train={**recipe.train, "epochs": trained.best_epoch})
+    again = _fit(network, known, whole, seed, where, progress, "relearn")
+    recommender.model = network
+    for figure in ("positions", "padding", "seconds", "cpu_seconds"):
+        setattr(trained, figure, getattr(trained, figure) + getattr(again, figure))
+
+
+def model_of(recipe: Recipe, num_items: int, num_behaviors: int, seed: int, device: torch.device) -> Model:
+    """The recipe's model as the seed begins it, on its device."""
+    if "ensemble" in recipe.model:
+        members = enumerate(member_recipes(recipe.model))
+        return Ensemble([model_of(one, num_items, num_behaviors, seed + n, device) for n, one in members], num_items)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = compose(recipe.model, num_items, num_behaviors)
+    if isinstance(model, torch.nn.Module):
+        model.to(device)
+    return model
+
+
+def _count(recommender: Recommender, split: Split) -> Trained:
+    """Fit an opponent as a run's own model; what its recipe leaves open is chosen on validation and written down.
+
+    Here it is fitted on the fit part alone, as the calibration would else ask about what it counted.
+    """
+    given = recommender.recipe.model
+    started = time.perf_counter(), time.process_time()
+    table = {"opponent": given["opponent"], **choose(given["opponent"], given, recommender, split)}
+    recommender.recipe = replace(recommender.recipe, model=table)
+    trained = Trained(seconds=time.perf_counter() - started[0], cpu_seconds=time.process_time() - started[1])
+    _count_events(recommender, split.fit, trained)
+    return trained
+
+
+def _count_events(recommender: Recommender, events: Events, trained: Trained) -> None:
+    """Fit an opponent on these events; the cost is added."""
+    started = time.perf_counter(), time.process_time()
+    sequences = Sequences.from_events(events, recommender.items, recommender.sequences.behaviors)
+    table = recommender.recipe.model
+    recommender.model = make_opponent(table["opponent"], table).fit(sequences)
+    trained.seconds += time.perf_counter() - started[0]
+    trained.cpu_seconds += time.process_time() - started[1]
+
+
+def calibrated(recommender: Recommender, split: Split, seed: int) -> Calibration | None:
+    """What turns this model's scores into probabilities, fitted on validation; None where it cannot be."""
+    return calibrate(recommender, validation_cut(split, limit=5_000, seed=seed), seed)
+
+
+def _fit(
+    network: Network,
+    sequences: Sequences,
+    recipe: Recipe,
+    seed: int,
+    where: Options,
+    progress: Progress,
+    phase: str,
+    validate: Validate | None = None,
+) -> Trained:
+    loop, goal = train_settings(recipe.train)
+    count_I = torch.from_numpy(
+        np.bincount(sequences.flat.item_N[sequences.flat.target_N], minlength=len(sequences.items) + 1)
+    )
+    objective = make_objective(
+        network,
+        goal.loss,
+        goal.num_negatives,
+        goal.negatives,
+        count_I=count_I,
+        seed=seed,
+        calibration=goal.calibration,
+        popularity_power=goal.popularity_power,
+        precision=_precision(goal.precision, network),
+        l1=goal.l1,
+    )
+    objective.prepare(network, torch.tensor(sequences.flat.value_N))
+    network.items.touched_rows = goal.item_rows == "touched" or (
+        goal.item_rows == "auto" and goal.loss in DRAWING and network.num_items >= TOUCHED_FROM_ITEMS
+    )
+    return train_network(
+        network,
+        objective,
+        sequences,
+        loop,
+        validate=validate,
+        seed=seed,
+        progress=progress if where.tensorboard is None else Boarded(progress, where.tensorboard / phase),
+        folder=None if where.folder is None else where.folder / phase,
+        resume=where.resume,
+        made_of=json.dumps([dict(recipe.model), asdict(goal)], sort_keys=True),
+    )
+
+
+def _precision(asked: Literal["auto", "float32", "bfloat16"], network: Network) -> torch.dtype | None:
+    """`None` is the network's own; bfloat16 halves the time of the softmax where the hardware multiplies it."""
+    if asked != "auto":
+        return torch.bfloat16 if asked == "bfloat16" else None
+    device = network.item_vectors().device
+    able = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_multiplies_bfloat16()
+    return torch.bfloat16 if able and network.num_items >= HALF_FROM_ITEMS else None
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.10 cannot say
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
+def cost(trained: Trained) -> dict[str, Any]:
+    """The figures of `horae train --json`."""
+    return {
+        "epochs": len(trained.log),
+        "best_epoch": trained.best_epoch,
+        "interrupted": trained.interrupted,
+        "train_seconds": round(trained.seconds, 3),
+        "cpu_seconds": round(trained.cpu_seconds, 3),
+        "positions_per_second": round(trained.positions / trained.seconds, 1) if trained.seconds else None,
+        "padding_share": round(trained.padding / trained.positions, 4) if trained.positions else None,
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "validation": trained.best_metrics,
+    }

@@ -1,0 +1,74 @@
+"""What a training will hold in memory, and whether the machine has it: asked before anything is allocated.
+
+In: a recipe, how many items and behaviors. Out: bytes, or an error that says what to lower. The figure is a floor: the
+network's numbers and what is kept beside each of them; activations come on top, bounded by `batch_tokens`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import torch
+
+from horae.errors import RecipeError
+from horae.models.compose import compose
+from horae.models.ensemble import member_recipes
+from horae.recipe import Recipe
+
+__all__ = ["bytes_needed", "bytes_there", "refuse_what_cannot_fit"]
+
+COPIES = 5
+"""Each parameter, its gradient, two moments of AdamW, and the best weights so far."""
+
+ACTIVATIONS_PER_WIDTH = 40
+"""Numbers kept per position, layer and unit of width for the backward pass: measured 25 to 40 for the encoders here."""
+
+
+def bytes_needed(recipe: Recipe, num_items: int, num_behaviors: int) -> int:
+    """At least so many bytes while the recipe's network is trained."""
+    with torch.device("meta"):
+        model = compose(recipe.model, num_items, num_behaviors)
+    assert isinstance(model, torch.nn.Module)
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    tokens = recipe.train.get("batch_tokens", 0)
+    layers = recipe.model.get("num_layers", 1)
+    return int(4 * (COPIES * weights + ACTIVATIONS_PER_WIDTH * tokens * layers * int(recipe.model["dim"])))
+
+
+def bytes_there(device: torch.device) -> int:
+    """Free memory of the device; the machine's own where that is a CPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")  # all there is, where nobody says what is free
+
+
+def refuse_what_cannot_fit(recipe: Recipe, num_items: int, num_behaviors: int, device: torch.device) -> None:
+    """Stop before the start; an opponent only counts and is let through. Members of an ensemble train in turn.
+
+    Raises:
+        RecipeError: The estimate is more than the free memory.
+    """
+    if "ensemble" in recipe.model:
+        for member in member_recipes(recipe.model):
+            refuse_what_cannot_fit(member, num_items, num_behaviors, device)
+    if "encoder" not in recipe.model:
+        return
+    needed, there = bytes_needed(recipe, num_items, num_behaviors), bytes_there(device)
+    if needed > there:
+        raise RecipeError(
+            f"[model] dim = {recipe.model['dim']} with {num_items:,} items needs about {needed / 2**30:,.1f} GiB to "
+            f"train; {there / 2**30:,.1f} GiB are free on {device}.",
+            hint=f"Lower it: --set model.dim={_affordable(int(recipe.model['dim']), there / needed)}",
+        )
+
+
+def _affordable(dim: int, share: float) -> int:
+    """The largest power of two that fits; encoders' squares shrink faster than the item table, so this is safe."""
+    return int(2 ** math.floor(math.log2(max(1.0, dim * share))))

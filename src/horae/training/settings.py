@@ -1,0 +1,134 @@
+"""The keys of `[train]` that say what is learned, and the check of a whole recipe: defaults filled in, errors found.
+
+In: a recipe as written. Out: one in which every key has a value and an effect. The loop's own keys are the loop's; this
+module knows no data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from horae.errors import RecipeError
+from horae.models.compose import resolved
+from horae.models.ensemble import as_table, member_recipes
+from horae.recipe import Recipe
+from horae.recipe import settings as read_settings
+from horae.recommend.recommender import RecommendSettings
+from horae.training.loop import LoopSettings
+from horae.training.objectives import LossName, NegativesName
+
+__all__ = ["DRAWING", "ObjectiveSettings", "check", "train_settings"]
+
+DRAWING = ("sampled_softmax", "binary", "gbce")
+"""Losses that look at the drawn items' rows alone."""
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """The keys of `[train]` that say what is learned; the others are the loop's."""
+
+    loss: LossName = field(
+        default="softmax",
+        metadata={
+            "doc": "`softmax` over all items, `sampled_softmax`, `binary`, `gbce`; `mean_squared_error` for values."
+        },
+    )
+    num_negatives: int | None = field(
+        default=None, metadata={"doc": "Negatives drawn: 256, but 1 for `binary`, where left out."}
+    )
+    negatives: NegativesName | None = field(
+        default=None, metadata={"doc": "How they are drawn: `uniform` where left out, or by `popularity`."}
+    )
+    popularity_power: float | None = field(
+        default=None,
+        metadata={"doc": "`popularity`: counts are raised to it; 0.75 where left out, 0 is uniform, 1 the counts."},
+    )
+    calibration: float | None = field(
+        default=None,
+        metadata={
+            "doc": "`gbce`: 0 is binary cross entropy, 1 makes scores as sure as if all items had been negatives; "
+            "0.75 where left out."
+        },
+    )
+    item_rows: Literal["auto", "all", "touched"] = field(
+        default="auto",
+        metadata={
+            "doc": "Which rows of the item table a step moves: `all`, or those `touched` by it, which a loss with "
+            "drawn negatives allows. `auto`: touched in tables of 100,000 items or more."
+        },
+    )
+    l1: float = field(default=0.0, metadata={"doc": "Weight of the absolute sum of the encoder's weights."})
+    precision: Literal["auto", "float32", "bfloat16"] = field(
+        default="auto",
+        metadata={
+            "doc": "Of the full softmax's products; sums stay float32. `auto` is bfloat16 where the processor "
+            "multiplies it and the catalog has 1,000 items or more."
+        },
+    )
+
+
+def check(recipe: Recipe) -> Recipe:
+    """Check every key of `[model]`, `[train]` and `[recommend]`, and fill in the defaults.
+
+    Raises:
+        RecipeError: As in `train`.
+    """
+    read_settings(RecommendSettings, recipe.recommend, "[recommend]")
+    model = resolved(recipe.model)
+    recommend = asdict(read_settings(RecommendSettings, recipe.recommend, "[recommend]"))
+    if "ensemble" in model:
+        return replace(recipe, model=_checked_members(model, recipe.train), train={}, recommend=recommend)
+    if "opponent" in model:
+        if recipe.train:
+            key = next(iter(recipe.train))
+            raise RecipeError(
+                f'[train] {key} has no effect with [model] opponent = "{model["opponent"]}": it only counts.',
+                hint="Remove it.",
+            )
+        return replace(recipe, model=model, recommend=recommend)
+    loop, goal = train_settings(recipe.train)
+    train_table = {**asdict(goal), **asdict(loop)}
+    known = {key: value for key, value in train_table.items() if value is not None}
+    return replace(recipe, model=model, train=known, recommend=recommend)
+
+
+def _checked_members(model: Mapping[str, Any], train: Mapping[str, Any]) -> dict[str, Any]:
+    """Members written out, defaults filled in; the ensemble's own `[train]` overrides that of each network."""
+    members = member_recipes(model)
+    if train and not any("encoder" in member.model for member in members):
+        raise RecipeError(
+            f"[train] {next(iter(train))} has no effect: no member of the ensemble is a network.", hint="Remove it."
+        )
+    over = [train if "encoder" in member.model else {} for member in members]
+    whole = [replace(one, train={**one.train, **mine}) for one, mine in zip(members, over, strict=True)]
+    return {"ensemble": [as_table(check(member)) for member in whole]}
+
+
+def train_settings(table: Mapping[str, Any]) -> tuple[LoopSettings, ObjectiveSettings]:
+    """The two parts of a `[train]` table.
+
+    Raises:
+        RecipeError: An unknown key, a wrong type, an impossible value or a key without effect.
+    """
+    goal_keys = ObjectiveSettings.__dataclass_fields__
+    loop_keys = LoopSettings.__dataclass_fields__
+    for key in table:
+        if key not in goal_keys and key not in loop_keys:
+            read_settings(_AllTrainKeys, {key: table[key]}, "[train]")  # raises, naming the nearest key
+    loop = LoopSettings.from_table(table)
+    goal = read_settings(ObjectiveSettings, {k: v for k, v in table.items() if k in goal_keys}, "[train]")
+    if goal.precision != "auto" and goal.loss != "softmax":
+        raise RecipeError(f'[train] precision has no effect with loss = "{goal.loss}".', hint="Remove precision.")
+    if goal.item_rows == "touched" and goal.loss not in DRAWING:
+        raise RecipeError(
+            f'[train] item_rows = "touched" is not possible with loss = "{goal.loss}", which looks at every item.',
+            hint=f"Remove it, or choose loss from {', '.join(DRAWING)}.",
+        )
+    return loop, goal
+
+
+@dataclass(frozen=True)
+class _AllTrainKeys(ObjectiveSettings, LoopSettings):
+    """Both, for naming the nearest key in an error."""
