@@ -8,7 +8,7 @@ from typing import Any
 import horae
 from benchmarks.quality import means, trained_and_judged
 
-OVERRIDES = ("model.dropout=0.5", "train.batch_tokens=1024", "train.patience=3")
+OVERRIDES = ("model.dropout=0.5", "train.weight_decay=0.1", "train.batch_tokens=1024", "train.patience=4")
 
 
 def measure(data: Path) -> dict[str, Any]:

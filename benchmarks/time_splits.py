@@ -29,9 +29,9 @@ SETS = {
     "deskdrop": "deskdrop/interactions.parquet",
 }
 WEEKS = 8
-RECIPES = ("auto", "sasrec", "gru4rec", "hstu", "lru")
+RECIPES = ("auto", "sasrec", "gru4rec", "hstu", "bsarec")
 OPPONENTS = ("popularity", "recent_popularity", "recent_popularity_live", "markov", "item_knn")
-BOUNDED = ("train.epochs=15", "train.patience=2", "train.validation_requests=4000")
+BOUNDED = ("train.epochs=10", "train.patience=2", "train.validation_requests=3000")
 
 
 def measure(data: Path) -> dict[str, Any]:
