@@ -3,6 +3,7 @@ import torch
 from tests.logs import chain_log, events_of
 
 import horae
+from horae.data.settings import DataSettings
 from horae.errors import DataError, RecipeError, RunError
 from horae.evaluation.opponents import opponents_of
 from horae.recipe import load_recipe, recipe_names
@@ -198,3 +199,56 @@ def test_relearning_takes_the_validation_part_in_and_never_the_test():
     edited = horae.split_by_time(horae.Events(LOG.frame.with_columns(item_id=item)))
     other = network(edited)
     assert torch.equal(other.model.item_vectors(), relearned.model.item_vectors())
+
+
+def test_an_approximate_index_needs_item_vectors_and_its_recall_stands_on_the_card():
+    with pytest.raises(RecipeError, match="only networks have item vectors"):
+        check(load_recipe("markov", ['recommend.index="approximate"']))
+    pytest.importorskip("faiss")
+    recommender = network(LOG, 'recommend.index="approximate"')
+    assert 0 < recommender.card["index_recall@10"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ('train.precision="bfloat16"', "precision has no effect"),
+        ('train.item_rows="touched"', None),
+    ],
+)
+def test_a_key_of_another_loss_is_refused(override, said):
+    sampled = load_recipe("sasrec", ['train.loss="sampled_softmax"', override])
+    if said is None:
+        assert check(sampled).train["item_rows"] == "touched"
+        with pytest.raises(RecipeError, match="looks at every item"):
+            check(load_recipe("sasrec", [override]))
+    else:
+        with pytest.raises(RecipeError, match=said):
+            check(sampled)
+        assert check(load_recipe("sasrec", [override])).train["precision"] == "bfloat16"
+
+
+def test_bfloat16_products_learn_what_float32_products_learn():
+    split = horae.split_leave_one_out(LOG)
+    exact, half = (
+        network(split, "train.epochs=15", "train.learning_rate=0.01", f'train.precision="{precision}"')
+        for precision in ("float32", "bfloat16")
+    )
+    assert not torch.equal(exact.model.item_vectors(), half.model.item_vectors())
+    quality = [one.card["training"]["validation"]["ndcg@10"] for one in (exact, half)]
+    assert quality[1] > 0.9 * quality[0]
+
+
+def test_a_catalog_of_one_item_trains_and_answers():
+    rows = [(f"u{user}", "only", 1_600_000_000 + 86_400 * day + user) for user in range(30) for day in range(6)]
+    split = horae.split_leave_one_out(
+        horae.read_events(events_of(rows).frame, settings=DataSettings(repeat_targets=True))
+    )
+    recommender = network(split)
+    assert recommender.recommend(users=["u3"], k=5, seen=True).frame["item_id"].to_list() == ["only"]
+
+
+def test_histories_of_one_event_have_nothing_to_learn_from():
+    rows = [(f"u{user}", f"i{user % 5}", 1_600_000_000 + user) for user in range(60)]
+    with pytest.raises(DataError, match="nothing to learn from"):
+        network(events_of(rows))

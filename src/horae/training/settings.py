@@ -78,6 +78,11 @@ def check(recipe: Recipe) -> Recipe:
     read_settings(RecommendSettings, recipe.recommend, "[recommend]")
     model = resolved(recipe.model)
     recommend = asdict(read_settings(RecommendSettings, recipe.recommend, "[recommend]"))
+    if recommend["index"] == "approximate" and "encoder" not in model:
+        raise RecipeError(
+            '[recommend] index = "approximate" has no effect: only networks have item vectors to search.',
+            hint="Remove it, or choose a network.",
+        )
     if "ensemble" in model:
         return replace(recipe, model=_checked_members(model, recipe.train), train={}, recommend=recommend)
     if "opponent" in model:

@@ -89,6 +89,8 @@ def train(
     recommender.card["training"] = cost(together(trained))
     if isinstance(recommender.model, Ensemble):
         recommender.card["training"]["members"] = [cost(one) for one in trained]
+    if chosen.recommend["index"] == "approximate":
+        recommender.card["index_recall@10"] = recommender.index_recall()
     recommender.log = log_of(trained)
     return recommender
 
