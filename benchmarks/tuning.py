@@ -17,10 +17,10 @@ from horae.training.train import Options
 
 TRIALS = 20
 SEARCHES = {
-    "ml-100k": ("ml-100k/raw/u.data", 8.0, ("train.patience=5",)),
+    "ml-100k": ("ml-100k/raw/u.data", 10.0, ("train.patience=5",)),
     "amazon-beauty-2014": (
         "amazon-beauty-2014/interactions.parquet",
-        14.0,
+        22.0,
         ("train.patience=3", "train.validation_requests=5000"),
     ),
 }
@@ -29,8 +29,8 @@ SEARCHES = {
 RANGES = (
     "tune.train.learning_rate={low = 3e-4, high = 5e-3, log = true}",
     "tune.train.weight_decay=[0.0, 0.03, 0.1, 0.3]",
-    "tune.train.batch_tokens=[1024, 2048, 4096]",
-    "tune.model.dropout={low = 0.1, high = 0.6, step = 0.1}",
+    "tune.train.batch_tokens=[512, 1024, 2048]",
+    "tune.model.dropout={low = 0.2, high = 0.6, step = 0.1}",
     "tune.model.num_layers=[1, 2]",
 )
 
