@@ -136,3 +136,25 @@ def test_what_is_not_finite_is_refused_in_words(broken):
     h_BD[1, 0] = broken
     with pytest.raises(HoraeError, match="state"):
         found.top(h_BD, 3, nothing_hidden())
+
+
+def test_hidden_vectors_of_no_length_do_not_push_what_is_allowed_out(pieces):
+    e_ID, h_BD = torch.zeros(3_001, 8), torch.ones(2, 8)
+    e_ID[1:101] = -1.0  # their scores are below those of everything that is hidden
+    allowed = torch.zeros(3_001, dtype=torch.bool)
+    allowed[torch.tensor([5, 40, 90])] = True
+    items, best = Scan(e_ID).top(h_BD, 3, some_hidden(2, 4, allowed=allowed))
+    assert items[1].tolist() == [5, 40, 90] and (best[1] == -8).all()
+
+
+def test_a_processor_that_does_not_multiply_int8_exactly_gets_the_same_list(monkeypatch):
+    e_ID, h_BD = vectors("popular", 3_000, 33), states(5, 33)
+    items, best = Scan(e_ID).top(h_BD, 10, nothing_hidden())
+    monkeypatch.setattr(torch, "_int_mm", lambda a, b: (a.int() @ b.int()).clamp(-(2**15), 2**15 - 1))
+    scan._multiplies_int8_exactly.cache_clear()
+    try:
+        assert not scan._multiplies_int8_exactly()
+        again, own = Scan(e_ID).top(h_BD, 10, nothing_hidden())
+    finally:
+        scan._multiplies_int8_exactly.cache_clear()
+    assert (again == items).all() and (own == best).all()

@@ -35,3 +35,19 @@ def test_another_c_library_is_left_alone(monkeypatch):
 
     monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("", ""))
     assert not allocator.keep_blocks()
+
+
+def test_where_the_library_forbids_much_less_is_asked_for(monkeypatch):
+    from horae.training import allocator
+
+    asked = []
+
+    class Library:
+        def mallopt(self, what, size):
+            asked.append((what, size))
+            return int(what != allocator.MMAP_THRESHOLD or size <= 2**25)
+
+    monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("glibc", "2.31"))
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: Library())
+    assert allocator.keep_blocks()
+    assert asked == [(-3, 2**28), (-3, 2**25), (-1, 2**28)]

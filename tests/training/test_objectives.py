@@ -209,3 +209,17 @@ def test_installed_recipes_have_an_objective(name):
     known = ("loss", "num_negatives", "negatives", "calibration", "popularity_power", "l1")
     keys = {key: recipe.train[key] for key in known if key in recipe.train}
     make_objective(compose(recipe.model, 5, 1), **keys, count_I=COUNTS, seed=0)
+
+
+@pytest.mark.parametrize("loss", ["binary", "mean_squared_error"])
+def test_values_are_learned_from_the_rows_of_their_items_alone(loss):
+    grads = []
+    for touched in (False, True):
+        network = network_of({"encoder": "gru", "head": "value"})
+        network.items.touched_rows = touched
+        batch = framed([[1, 2], [2, 1, 4]], values=[[1.0], [0.0, 1.0]])
+        ((_, value),) = ValueObjective(loss).steps(network, batch)
+        value.backward()
+        grads.append(network.items.weight.grad)
+    assert grads[1].is_sparse and not grads[0].is_sparse  # the row-wise optimiser takes no other
+    torch.testing.assert_close(grads[1].to_dense(), grads[0])

@@ -10,7 +10,7 @@ from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
 from horae.training.loop import LoopSettings, train_network
 from horae.training.objectives import make_objective
-from horae.training.optimisers import clip, make_optimiser
+from horae.training.optimisers import Average, clip, make_optimiser
 from horae.training.progress import Quiet
 
 LOG = chain_log(users=60)
@@ -102,3 +102,49 @@ def test_the_state_comes_back_as_it_was():
     other.load_state(optimiser.state())
     assert other.state().keys() == optimiser.state().keys()
     assert all(torch.equal(other.state()[name], value) for name, value in optimiser.state().items())
+
+
+def test_the_mean_is_worked_by_hand():
+    weight = torch.nn.Parameter(torch.tensor([0.0]))
+    average, expected = Average([weight], steps=4), 0.0
+    for step in range(1, 60):
+        with torch.no_grad():
+            weight.fill_(float(step))
+        average.add()
+        expected += (step - expected) * max(1 / 4, 9 / (10 + step))
+    assert average.mean[0].item() == pytest.approx(expected, rel=1e-5)
+    assert expected == pytest.approx(59 - 3, abs=0.01)  # a mean over 4 steps lags 3 behind a line
+
+
+def test_the_mean_is_judged_and_kept_while_training_goes_on_from_the_weights():
+    plain, averaged = network(False), network(False)
+    settings = {"batch_tokens": 128, "learning_rate": 0.02}
+    seen = []
+    for made, steps in ((plain, 0), (averaged, 10)):
+        train_network(
+            made, objective(made), SEQUENCES, LoopSettings(epochs=2, average_steps=steps, **settings),
+            validate=lambda made=made: seen.append(made.items.weight.detach().clone()) or {"ndcg@10": len(seen)},
+            seed=3, progress=Quiet(),
+        )  # fmt: skip
+    assert torch.equal(seen[1], plain.items.weight) and torch.equal(seen[3], averaged.items.weight)
+    assert not torch.equal(seen[1], seen[3])
+    assert (seen[3] - seen[1]).norm() < 0.5 * seen[1].norm()
+
+
+def test_stop_and_resume_with_a_mean_gives_the_weights_of_an_uninterrupted_training(tmp_path):
+    made = [network(False) for _ in range(3)]
+    for one, epochs, where in ((0, 4, {}), (1, 2, {"folder": tmp_path}), (2, 4, {"folder": tmp_path, "resume": True})):
+        settings = LoopSettings(epochs=epochs, average_steps=20, batch_tokens=128, learning_rate=0.02)
+        where = {"validate": None, "seed": 3, "progress": Quiet(), **where}
+        train_network(made[one], objective(made[one]), SEQUENCES, settings, **where)
+    assert torch.equal(made[0].items.weight, made[2].items.weight)
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_step_is_counted_by_every_weight_so_that_no_search_takes_old_vectors_for_fresh(touched):
+    made = network(touched)
+    optimiser = make_optimiser(made, 0.01, 0.0)
+    versions = [weight._version for weight in made.parameters()]
+    gradients(made, "sampled_softmax")
+    optimiser.step()
+    assert all(now._version > before for now, before in zip(made.parameters(), versions, strict=True))

@@ -252,3 +252,30 @@ def test_histories_of_one_event_have_nothing_to_learn_from():
     rows = [(f"u{user}", f"i{user % 5}", 1_600_000_000 + user) for user in range(60)]
     with pytest.raises(DataError, match="nothing to learn from"):
         network(events_of(rows))
+
+
+class Stops(Quiet):
+    """Ctrl-C after so many epochs."""
+
+    def __init__(self, epochs):
+        self.left = epochs
+
+    def epoch(self, line):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def test_stopped_while_learning_again_what_validation_judged_is_kept():
+    split = horae.split_by_time(LOG)
+    slow = [*SMALL, "train.learning_rate=0.0001", "train.epochs=3"]  # gets better in every epoch
+    plain = horae.train(split, "sasrec", overrides=[*slow, "train.relearn=false"], options=QUIET)
+    stopped = horae.train(split, "sasrec", overrides=slow, options=Options(progress=Stops(4)))
+    assert stopped.card["training"]["interrupted"]
+    assert torch.equal(stopped.model.item_vectors(), plain.model.item_vectors())
+
+
+def test_a_refit_that_is_stopped_is_no_refit():
+    recommender = network(horae.split_by_time(LOG), "train.relearn=false")
+    with pytest.raises(KeyboardInterrupt):
+        refit(recommender, options=Options(progress=Stops(1)))

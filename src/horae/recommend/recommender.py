@@ -175,10 +175,10 @@ class Recommender:
             MissingExtraError: The index is approximate and `faiss` is not installed.
         """
         finder = self._finder()
-        if finder is None or isinstance(finder, Scan):
-            return 1.0
         cut = self.sequences.all()
         known = cut.take(np.flatnonzero(cut.lengths)[:users])
+        if finder is None or isinstance(finder, Scan) or not len(known):
+            return 1.0
         with torch.inference_mode():
             h_BD = torch.cat([self._states(known.take(rows)) for rows in self._blocks(known, finder)])
             nothing = torch.empty(0, dtype=torch.int64, device=self.device)

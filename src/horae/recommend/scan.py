@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -126,9 +127,12 @@ class Scan:
             error_BC = asked.rest_B[:, None] * self.code_norm_C[blocks] + asked.norm_B[:, None] * self.rest_C[blocks]
             error_BC += SAFETY * asked.norm_B[:, None] * self.longest_C[blocks]
             code_BCR = code_BR.view(size, -1, BLOCK)
-            middle_BC = code_BCR.amax(2) * unit_BC
-            least_BK.copy_(torch.cat([least_BK, middle_BC - error_BC], dim=1).topk(k, sorted=True).values)
-            request_N, block_N = torch.nonzero(middle_BC + error_BC >= least_BK[:, -1:], as_tuple=True)
+            best_BC = code_BCR.amax(2)
+            shown_BC = best_BC > HIDDEN_CODE  # a block with nothing to show promises nothing
+            middle_BC = best_BC * unit_BC
+            least_BC = (middle_BC - error_BC).masked_fill_(~shown_BC, MINUS_INFINITY)
+            least_BK.copy_(torch.cat([least_BK, least_BC], dim=1).topk(k, sorted=True).values)
+            request_N, block_N = torch.nonzero(shown_BC & (middle_BC + error_BC >= least_BK[:, -1:]), as_tuple=True)
             code_NR = code_BCR[request_N, block_N]
             most_NR = code_NR * unit_BC[request_N, block_N, None] + error_BC[request_N, block_N, None]
             open_NR = (most_NR >= least_BK[request_N, -1:]) & (code_NR > HIDDEN_CODE)
@@ -193,8 +197,18 @@ def _coded(h_BD: Tensor, width: int) -> _Asked:
 
 def _products(code_BD: Tensor, code_RD: Tensor) -> Tensor:
     """int32 dot products of codes; exact on every device."""
-    if code_BD.device.type == "cpu":
+    if code_BD.device.type == "cpu" and _multiplies_int8_exactly():
         if len(code_BD) == 1:  # one column is faster than one row
             return torch._int_mm(code_RD, code_BD.T).view(1, -1)
         return torch._int_mm(code_BD, code_RD.T)
     return (code_BD.float() @ code_RD.float().T).to(torch.int32)  # whole numbers below 2**24: exact
+
+
+@cache
+def _multiplies_int8_exactly() -> bool:
+    """Processors without int8 instructions of their own may add pairs of products in 16 bits, which overflow."""
+    code_RD = torch.full((BLOCK, BLOCK), 127, dtype=torch.int8)
+    code_RD[1::2] = -127
+    true_RR = (code_RD.int() @ code_RD.int().T).tolist()
+    alone_R1 = torch._int_mm(code_RD, code_RD[:1].T)
+    return bool(torch._int_mm(code_RD, code_RD.T).tolist() == true_RR and alone_R1.flatten().tolist() == true_RR[0])

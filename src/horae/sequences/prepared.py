@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from horae.data.cleaning.places import MAX_BEHAVIORS
 from horae.data.folder import check, check_free, replacing
 from horae.data.settings import DataSettings, parse_time
 from horae.data.streaming.parts import CleanedParts
@@ -181,6 +182,11 @@ def _lay_out(parts: CleanedParts, folder: Path) -> None:
         columns = {name: stack.enter_context(_grown(folder / _file(name), dtype)) for name, dtype in DTYPES.items()}
         for frame in parts.frames():
             behaviors += [name for name in categories(frame[BEHAVIOR]) if name not in behaviors]
+            if len(behaviors) > MAX_BEHAVIORS:
+                raise DataError(
+                    f"Column behavior has over {MAX_BEHAVIORS} different values; expected a few kinds of event.",
+                    hint="Name another column as behavior (columns=...), or leave it out.",
+                )
             part = Sequences.from_events(Events(frame), items, behaviors)
             for name, append in columns.items():
                 append(getattr(part.flat, name))

@@ -13,7 +13,8 @@ import platform
 __all__ = ["keep_blocks"]
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # malloc.h
-KEPT_BYTES = 2**28
+KEPT_BYTES = (2**28, 2**25)
+"""The most that is asked for; and what a glibc takes that forbids more than 32 MiB."""
 
 
 def keep_blocks() -> bool:
@@ -21,4 +22,4 @@ def keep_blocks() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(MMAP_THRESHOLD, KEPT_BYTES)) and bool(mallopt(TRIM_THRESHOLD, KEPT_BYTES))
+    return any(mallopt(MMAP_THRESHOLD, size) for size in KEPT_BYTES) and bool(mallopt(TRIM_THRESHOLD, KEPT_BYTES[0]))

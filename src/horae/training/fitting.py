@@ -51,7 +51,11 @@ def search(recommender: Recommender, split: Split, seed: int, where: Options, pr
     """Fit on the fit part alone, and choose by validation what a recipe leaves open; what it took, by member."""
     if isinstance(recommender.model, Ensemble):
         members = members_of(recommender, seed, where)
-        found = [search(one, split, its_seed, its_place, progress)[0] for one, its_seed, its_place in members]
+        found = []
+        for one, its_seed, its_place in members:
+            found += search(one, split, its_seed, its_place, progress)
+            if found[-1].interrupted and len(found) < len(members):
+                raise KeyboardInterrupt("Stopped by hand before every member was trained.")
         gather(recommender, [one for one, _, _ in members])
         return found
     if isinstance(recommender.model, Network):
@@ -89,7 +93,8 @@ def fit_again(recommender: Recommender, took: Mapping[str, Any], seed: int, wher
     elif isinstance(recommender.model, Network):
         recipe = recommender.recipe
         known = replace(recipe, train={**recipe.train, "epochs": max(1, took["best_epoch"])})
-        _fit(recommender.model, recommender.sequences, known, seed, where, progress, "refit")
+        if _fit(recommender.model, recommender.sequences, known, seed, where, progress, "refit").interrupted:
+            raise KeyboardInterrupt  # fewer epochs than were judged make another model
     else:
         table = recommender.recipe.model
         recommender.model = make_opponent(table["opponent"], table).fit(recommender.sequences)
@@ -114,7 +119,10 @@ def _learn(recommender: Recommender, split: Split, seed: int, where: Options, pr
 def _relearn(
     recommender: Recommender, split: Split, trained: Trained, seed: int, where: Options, progress: Progress
 ) -> None:
-    """A fresh network, on everything before the test, for the epochs that validation chose; the cost is added."""
+    """A fresh network, on everything before the test, for the epochs that validation chose; the cost is added.
+
+    Stopped by hand, it would know less than the network that validation judged: then that one stays.
+    """
     recipe, items, behaviors = recommender.recipe, recommender.items, recommender.sequences.behaviors
     progress.say(f"Learning again, from train and validation together: {trained.best_epoch} epochs.")
     network = model_of(recipe, len(items), len(behaviors), seed, recommender.device)
@@ -122,7 +130,11 @@ def _relearn(
     known = Sequences.from_events(split.train, items, behaviors)
     whole = replace(recipe, train={**recipe.train, "epochs": trained.best_epoch})
     again = _fit(network, known, whole, seed, where, progress, "relearn")
-    recommender.model = network
+    if again.interrupted:
+        progress.say("Stopped by hand while learning again: what was learned from the training part alone is kept.")
+        trained.interrupted = True
+    else:
+        recommender.model = network
     for figure in ("positions", "padding", "seconds", "cpu_seconds"):
         setattr(trained, figure, getattr(trained, figure) + getattr(again, figure))
 

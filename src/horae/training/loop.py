@@ -48,6 +48,9 @@ class LoopSettings:
     epochs: int = _doc(100, "At most so many passes over the training events.")
     learning_rate: float = _doc(1e-3, "Step size of AdamW.")
     weight_decay: float = _doc(0.0, "Decoupled weight decay of AdamW.")
+    average_steps: int = _doc(
+        0, "Judge and keep the weights' running mean over about so many steps; 0: the weights as they are."
+    )
     batch_tokens: int = _doc(2048, "Positions in a batch, padding included; histories of like length share a batch.")
     patience: int = _doc(10, "Stop after so many epochs without a better validation NDCG@10.")
     clip_norm: float = _doc(5.0, "Longest gradient, by Euclidean norm over all parameters; 0 turns clipping off.")
@@ -66,7 +69,7 @@ class LoopSettings:
                 raise RecipeError(f"[train] {name} = {getattr(self, name)}: expected at least 1.", hint="Raise it.")
         if not 0 < self.learning_rate < 10:
             raise RecipeError(f"[train] learning_rate = {self.learning_rate}: expected 0 to 10.", hint="Try 0.001.")
-        for name in ("weight_decay", "clip_norm"):
+        for name in ("weight_decay", "clip_norm", "average_steps"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise RecipeError(f"[train] {name} = {getattr(self, name)}: expected 0 or more.", hint="Try 0.")
 
@@ -115,7 +118,7 @@ def train_network(
         StoreError: The checkpoint could not be written.
     """
     keep_blocks()
-    optimiser = make_optimiser(network, settings.learning_rate, settings.weight_decay)
+    optimiser = make_optimiser(network, settings.learning_rate, settings.weight_decay, settings.average_steps)
     state = Trained()
     checkpoint = Checkpoint(folder, fingerprint(sequences, vars(settings), network, seed, made_of)) if folder else None
     best = _copy(network)
@@ -127,9 +130,10 @@ def train_network(
         with torch.random.fork_rng(devices=[]):
             while len(state.log) < settings.epochs and not _stopped(state, settings, validate):
                 line = _epoch(network, objective, optimiser, sequences, settings, state, seed, progress)
-                _judge(line, state, validate, network)
-                if line["best"]:
-                    best = _copy(network)
+                with optimiser.judged():
+                    _judge(line, state, validate, network)
+                    if line["best"]:
+                        best = _copy(network)
                 progress.epoch(line)
                 if checkpoint:
                     checkpoint.write(network, optimiser, objective, state, best)

@@ -52,7 +52,8 @@ def full_softmax(
         target_N: From 1 to I.
         weight_N: Rows' weights; the mean is weighted by them. None: all equal.
         precision: Of the three large products and the probabilities; None: the item vectors' own. With bfloat16 a
-            probability is off by a percent or so, sums stay as they were, and the target's own logit is exact.
+            logit is off by a few thousandths of itself (a probability by a percent or so while logits stay in the
+            single figures, by more above), sums stay as they were, and the target's own logit is exact.
 
     Source: Klenitskiy & Vasilev 2023 (arXiv:2309.07602): cross entropy over the whole catalog at every position.
     Differs: the value and the gradients are the formula's; only their order of computation is ours. Twice

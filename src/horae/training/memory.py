@@ -1,7 +1,7 @@
 """What a training will hold in memory, and whether the machine has it: asked before anything is allocated.
 
 In: a recipe, how many items and behaviors. Out: bytes, or an error that says what to lower. The figure is a floor: the
-network's numbers and what is kept beside each of them; activations come on top, bounded by `batch_tokens`.
+network's numbers, what is kept beside each of them, and about what a full batch keeps for its backward pass.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from horae.recipe import Recipe
 __all__ = ["bytes_needed", "bytes_there", "refuse_what_cannot_fit"]
 
 COPIES = 5
-"""Each parameter, its gradient, two moments of AdamW, and the best weights so far."""
+"""Each parameter, its gradient, two moments of AdamW, and the best weights so far; their mean comes on top."""
 
 ACTIVATIONS_PER_WIDTH = 40
 """Numbers kept per position, layer and unit of width for the backward pass: measured 25 to 40 for the encoders here."""
@@ -34,19 +34,32 @@ def bytes_needed(recipe: Recipe, num_items: int, num_behaviors: int) -> int:
     weights = sum(parameter.numel() for parameter in model.parameters())
     tokens = recipe.train.get("batch_tokens", 0)
     layers = recipe.model.get("num_layers", 1)
-    return int(4 * (COPIES * weights + ACTIVATIONS_PER_WIDTH * tokens * layers * int(recipe.model["dim"])))
+    copies = COPIES + bool(recipe.train.get("average_steps"))
+    return int(4 * (copies * weights + ACTIVATIONS_PER_WIDTH * tokens * layers * int(recipe.model["dim"])))
 
 
 def bytes_there(device: torch.device) -> int:
     """Free memory of the device; the machine's own where that is a CPU."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+    return int(min(_machine_has(), _container_may()))
+
+
+def _machine_has() -> int:
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         for line in meminfo.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")  # all there is, where nobody says what is free
+
+
+def _container_may() -> float:
+    """What a container's limit leaves; without one, no bound."""
+    limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
+    if not limit.exists() or not used.exists() or (most := limit.read_text().strip()) == "max":
+        return math.inf
+    return int(most) - int(used.read_text())
 
 
 def refuse_what_cannot_fit(recipe: Recipe, num_items: int, num_behaviors: int, device: torch.device) -> None:

@@ -162,8 +162,9 @@ class ValueObjective:
             return []
         h_ND = network.states(framed.batch).flatten(0, 1).index_select(0, index_N)
         target_N, value_N = framed.target_BL.flatten()[index_N], framed.target_value_BL.flatten()[index_N]
+        items_N, place_N = torch.unique(target_N, return_inverse=True)  # of a large table, only their rows
         loss = binary_values if self.loss == "binary" else mean_squared_error
-        return [(list(network.parameters()), loss(h_ND, network.item_vectors(), target_N, value_N))]
+        return [(list(network.parameters()), loss(h_ND, network.vectors_of(items_N), place_N, value_N))]
 
     def state(self) -> dict[str, Tensor]:
         """Nothing: no draws."""

@@ -5,21 +5,59 @@ In: a network whose gradients are there. Out: its parameters, moved. This module
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from horae.models.network import Network
 
-__all__ = ["Optimiser", "clip", "make_optimiser"]
+__all__ = ["Average", "Optimiser", "clip", "make_optimiser"]
+
+
+class Average:
+    """The running mean of some parameters over the last steps or so: less noise than any one step's weights.
+
+        mean += (weights - mean) * max(1 / steps, 9 / (10 + t))      t = 1, 2, ...: a young mean forgets quicker
+
+    Source: Polyak and Juditsky 1992 (doi:10.1137/0330046), in the exponential form that Kingma and Ba 2015
+        (arXiv:1412.6980), section 7.2, suggest.
+    Differs: instead of a correction for the start, the first steps have larger shares.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], steps: int) -> None:
+        self.parameters: list[Tensor] = [parameter for parameter in parameters if parameter.requires_grad]
+        self.mean = [parameter.detach().clone() for parameter in self.parameters]
+        self.steps = steps
+        self.taken = 0
+
+    def add(self) -> None:
+        """Take the parameters as they are now in."""
+        self.taken += 1
+        share = max(1 / self.steps, 9 / (10 + self.taken))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.mean, self.parameters, share)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The parameters are their means for as long as the block runs."""
+        with torch.no_grad():
+            own = [parameter.detach().clone() for parameter in self.parameters]
+            torch._foreach_copy_(self.parameters, self.mean)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(self.parameters, own)
 
 
 class Optimiser:
-    """Torch's optimisers, each with its own parameters, as one."""
+    """Torch's optimisers, each with its own parameters, as one; and the parameters' running mean, where it is kept."""
 
-    def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
+    def __init__(self, parts: Sequence[torch.optim.Optimizer], average: Average | None = None) -> None:
         self.parts = parts
+        self.average = average
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -30,10 +68,20 @@ class Optimiser:
         """Move every parameter that has a gradient."""
         for part in self.parts:
             part.step()
+            # A fused step writes without counting it, and a layout made for searching would be taken for fresh.
+            torch.autograd.graph.increment_version([p for group in part.param_groups for p in group["params"]])
+        if self.average is not None:
+            self.average.add()
+
+    def judged(self) -> AbstractContextManager[None]:
+        """Where the weights stand that are judged and kept: their means, or as they are."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
     def state(self) -> dict[str, Tensor]:
         """`part.parameter number.name -> tensor` of everything remembered."""
-        return {
+        means = {} if self.average is None else {f"mean.{n}": mean for n, mean in enumerate(self.average.mean)}
+        taken = {} if self.average is None else {"mean.taken": torch.tensor(self.average.taken)}
+        return {**means, **taken} | {
             f"{place}.{number}.{name}": torch.as_tensor(value)
             for place, part in enumerate(self.parts)
             for number, values in part.state_dict()["state"].items()
@@ -42,6 +90,11 @@ class Optimiser:
 
     def load_state(self, arrays: Mapping[str, Tensor]) -> None:
         """The inverse of `state`."""
+        arrays = dict(arrays)
+        if self.average is not None:
+            self.average.taken = int(arrays.pop("mean.taken"))
+            for n, mean in enumerate(self.average.mean):
+                mean.copy_(arrays.pop(f"mean.{n}"))
         for place, part in enumerate(self.parts):
             state: dict[int, dict[str, Tensor | int]] = {}
             counts_steps = isinstance(part, torch.optim.SparseAdam)  # as an int, where AdamW has a tensor
@@ -53,12 +106,12 @@ class Optimiser:
             part.load_state_dict({**part.state_dict(), "state": state})
 
 
-def make_optimiser(network: Network, learning_rate: float, weight_decay: float) -> Optimiser:
+def make_optimiser(network: Network, learning_rate: float, weight_decay: float, average_steps: int = 0) -> Optimiser:
     """AdamW, one fused pass over each parameter; where the item table has sparse gradients, its touched rows only.
 
     Source: Loshchilov and Hutter 2019 (arXiv:1711.05101); for the rows, torch's SparseAdam.
     Differs: biases, norms and tables decay too. Rows that a step does not touch neither move nor forget, and the table
-        that moves by rows does not decay.
+        that moves by rows does not decay, nor is it averaged.
     """
     table = [network.items.weight] if network.items.touched_rows else []
     others = [p for p in network.parameters() if all(p is not row for row in table)]
@@ -67,7 +120,7 @@ def make_optimiser(network: Network, learning_rate: float, weight_decay: float) 
     ]
     if table:
         parts.append(torch.optim.SparseAdam(table, lr=learning_rate))
-    return Optimiser(parts)
+    return Optimiser(parts, Average(others, average_steps) if average_steps else None)
 
 
 def clip(parameters: Iterable[nn.Parameter], longest: float) -> None:

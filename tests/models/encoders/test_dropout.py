@@ -75,3 +75,8 @@ def test_a_kind_without_effect_is_refused():
         choose_kind(torch.nn.Sequential(Dropout(0.2)), "event")
     with pytest.raises(RecipeError, match="nothing is dropped"):
         choose_kind(torch.nn.Linear(2, 2), "variational")
+
+
+def test_a_share_near_one_keeps_something():
+    dropped = Dropout(0.999999).train()(torch.ones(1_000, 1_000))
+    assert dropped.isfinite().all() and 0 < (dropped != 0).float().mean() < 0.001

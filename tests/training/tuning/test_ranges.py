@@ -103,3 +103,9 @@ def test_values_are_written_with_four_figures_and_never_leave_the_range():
     one = Range("train.learning_rate", Span(0.00012345, 0.1))
     assert one.near(0.0123456789) == 0.01235
     assert one.near(0.00012345) == 0.00012345
+
+
+def test_a_value_on_a_fine_step_is_not_rounded_off_it():
+    fine = Range("train.batch", Span(1000.0, 20000.0, step=0.5))
+    assert fine.near(12345.5) == 12345.5 and fine.holds(fine.near(12345.5))
+    assert Range("model.dropout", Span(0.1, 0.6, step=0.1)).near(0.1 + 2 * 0.1) == 0.3

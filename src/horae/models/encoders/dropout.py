@@ -70,7 +70,7 @@ class Dropout(nn.Module):
             shape = torch.Size((batch, length, 1) if self.kind == "event" else (batch, 1, dim))
         if x.device.type != "cpu":
             return F.dropout(x.new_ones(shape), self.share)
-        dropped_levels = round(self.share * LEVELS)
+        dropped_levels = min(round(self.share * LEVELS), LEVELS - 1)  # something is always kept
         draws = torch.empty(-(-shape.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         level = draws.view(torch.int16)[: shape.numel()].view(shape)
         keep = level >= dropped_levels - LEVELS // 2

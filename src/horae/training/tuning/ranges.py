@@ -74,12 +74,13 @@ class Range:
         return tuple(self.near(end) for end in (self.span.low, self.span.high))
 
     def near(self, value: Value) -> Value:
-        """A value of the span in the form in which it is trained and written: four figures, within the ends."""
+        """A value of the span in the form in which it is trained and written: few figures, within the ends."""
         if self.span is None or isinstance(value, str):
             return value
         if self.whole:
             return round(value)
-        return min(max(float(f"{value:.4g}"), self.span.low), self.span.high)
+        figures = 4 if self.span.step is None else 12  # a step asks for values that may need more
+        return min(max(float(f"{value:.{figures}g}"), self.span.low), self.span.high)
 
     def holds(self, value: Any) -> bool:
         """May the key be this value?"""

@@ -110,8 +110,8 @@ class TrialLog:
         self.check(resume)
         described = json.loads(json.dumps(made_of))
         if not (self.folder / "tune.json").exists():
-            self.write_text("trials.jsonl", "")
             self.write_text("tune.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")
+            self.write_text("trials.jsonl", "")
             return []
         there = _read_json(self.folder / "tune.json")
         differing = sorted(name for name in {*there, *described} if there.get(name) != described.get(name))
