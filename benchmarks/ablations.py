@@ -12,7 +12,7 @@ import horae
 from benchmarks.quality import METRICS, trained_and_judged
 
 SEED = 0
-BOUNDED = ("train.patience=5", "train.epochs=45")
+BOUNDED = ("train.patience=5", "train.epochs=25")
 SAMPLED = "train.loss=sampled_softmax"
 POPULAR = (SAMPLED, "train.num_negatives=256", "train.negatives=popularity")
 

@@ -12,7 +12,7 @@ from typing import Any
 import horae
 from benchmarks.quality import trained_and_judged
 
-SHARED = ("model.max_len=100", "train.patience=2", "train.epochs=25")
+SHARED = ("train.patience=2", "train.epochs=15")
 RUNS = {
     "hstu, request's time": ("hstu", ('model.time_bias="request"',)),
     "hstu, events' times": ("hstu", ('model.time_bias="event"',)),

@@ -26,7 +26,7 @@ from benchmarks.record import RESULTS
 
 FILES = {"ml-100k": "ml-100k/raw/u.data", "amazon-beauty-2014": "amazon-beauty-2014/interactions.parquet"}
 OURS: dict[str, list[str]] = {
-    "ml-100k": [],
+    "ml-100k": ["train.learning_rate=0.003", "model.ffn_multiple=1"],
     "amazon-beauty-2014": list(OVERRIDES),
 }
 SEEDS = {"ml-100k": (0, 1, 2), "amazon-beauty-2014": (0,)}
