@@ -25,6 +25,7 @@ CLAIMS = {
     "beauty_quality": "amazon-beauty-2014, leave-one-out in log order, SASRec with full softmax",
     "beauty_shuffled": "the same with same-day ties shuffled, 3 seeds",
     "ml1m_quality": "ml-1m, leave-one-out, length 200, SASRec, without the request's time",
+    "ml1m_recurrence": "the same by the linear recurrence (lru)",
     "ml1m_time": "ml-1m users 1 to 2999, leave-one-out: HSTU with and without time beside SASRec",
     "sessions": "diginetica-sessions and yoochoose-100k: GRU4Rec and SASRec beside session-kNN and Markov",
     "time_splits": "six sets by time: every recipe and auto against windowed popularity, paired",

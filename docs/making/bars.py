@@ -14,6 +14,7 @@ BARS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "beauty_quality": (("recall@10", "0.0907", "0.1008"), ("ndcg@10", "0.0563", "0.0611")),
     "beauty_shuffled": (("recall@10", "0.086", "0.090"), ("ndcg@10", "0.050", "0.0525")),
     "ml1m_quality": (("recall@10", "0.306", "0.3369"), ("ndcg@10", "0.1766", "0.2007")),
+    "ml1m_recurrence": (("recall@10", "0.306", "0.3369"), ("ndcg@10", "0.1766", "0.2007")),
     "ml1m_time": (("request's time", "+10%", "+20%"),),
     "time_splits": (("", "interval above zero", "+10% NDCG@10 over the best opponent"),),
     "sessions": (("", "ahead of session-kNN and Markov", "the published best"),),

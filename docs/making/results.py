@@ -32,8 +32,9 @@ class BrokenResultError(ValueError):
     """A result's file is not what a benchmark writes; the message says what to do."""
 
     def __init__(self, file: Path, what: str) -> None:
-        again = f"measure it again (python -m benchmarks {file.stem}), or restore it (git checkout -- {file.name})"
-        super().__init__(f"benchmarks/results/{file.name}: {what}; {again}.")
+        name = f"benchmarks/results/{file.name}"
+        again = f"measure it again (python -m benchmarks {file.stem}), or restore it (git checkout -- {name})"
+        super().__init__(f"{name}: {what}; {again}.")
 
 
 def result_of(file: Path) -> dict[str, Any]:
@@ -61,6 +62,10 @@ def figures_of(claim: str, file: Path, tell: Tell) -> list[tuple[tuple[str, str]
         return list(tell(result_of(file)))
     except (KeyError, TypeError, IndexError) as error:
         raise BrokenResultError(file, f"its figures lack {error} that {claim!r} shows") from error
+    except ValueError as error:  # a text where a number belongs; `result_of` raises its own kind
+        if isinstance(error, BrokenResultError):
+            raise
+        raise BrokenResultError(file, f"a figure that {claim!r} shows is no number: {error}") from error
 
 
 def with_results(path: Path, language: str, *, short: bool) -> str:
@@ -162,6 +167,7 @@ FIGURES: Final[dict[str, Tell]] = {
         "amazon-beauty-2014, leave-one-out, ties shuffled, SASRec", "amazon-beauty-2014，留一法，平局打乱，SASRec"
     ),
     "ml1m_quality": _quality("ml-1m, leave-one-out, length 200, SASRec", "ml-1m，留一法，长度 200，SASRec"),
+    "ml1m_recurrence": _quality("ml-1m, leave-one-out, length 200, lru", "ml-1m，留一法，长度 200，lru"),
     "ml1m_time": comparisons.ml1m_time,
     "sessions": comparisons.sessions,
     "time_splits": comparisons.time_splits,
