@@ -130,6 +130,11 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise RecipeError(f"Cannot read the recipe {path}: {error}.", hint="Give a readable TOML file.") from error
     names = recipe_names()
+    if str(name_or_path) == "auto":
+        raise RecipeError(
+            "'auto' is no recipe: it is chosen by what a log is like.",
+            hint="`horae train EVENTS -o RUN --recipe auto` chooses one and says why; then name that one here.",
+        )
     if str(name_or_path) not in names:
         raise RecipeError(
             f"There is no recipe {str(name_or_path)!r}.",

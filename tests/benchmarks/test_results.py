@@ -54,9 +54,10 @@ def test_a_result_that_is_not_whole_names_its_file_and_what_to_do(tmp_path: Path
 
 
 def test_a_result_without_the_figures_that_are_shown_is_broken_too(tmp_path: Path):
-    written(tmp_path, {**WHOLE, "seconds": None})
-    with pytest.raises(results.BrokenResultError, match=r"simulate\.json"):
-        list(results_page.results_page(tmp_path))
+    for seconds in (None, {"median": "fast"}):
+        written(tmp_path, {**WHOLE, "seconds": seconds})
+        with pytest.raises(results.BrokenResultError, match=r"simulate\.json"):
+            list(results_page.results_page(tmp_path))
 
 
 def test_generate_writes_nothing_when_a_result_is_broken(tmp_path: Path, monkeypatch, capsys):

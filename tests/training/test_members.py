@@ -105,3 +105,21 @@ def test_the_test_part_never_reaches_a_member():
     recipe = Recipe("both", model={"ensemble": [GRU, "item-knn"]})
     one, other = (horae.train(split, recipe, options=QUIET).model.arrays() for split in (SPLIT, edited))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+class Told(Quiet):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.lines.append(sentence)
+
+
+def test_whose_epochs_are_shown_is_said():
+    told = Told()
+    ensemble_of({**GRU, "train": {**GRU["train"], "epochs": 1}}, "markov", options=Options(progress=told))
+    assert [line for line in told.lines if line.startswith("Member")] == [
+        "Member 1 of 2: small",
+        "Member 2 of 2: markov",
+    ]
+    assert told.lines[-1] == "Learning again, from train and validation together: 1 epoch."

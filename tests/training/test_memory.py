@@ -24,10 +24,23 @@ def test_the_estimate_grows_with_dim_and_with_batch():
 
 
 def test_what_cannot_fit_is_refused_before_it_starts_with_the_estimate_and_a_dim_that_fits(monkeypatch):
-    monkeypatch.setattr(memory, "bytes_there", lambda device: 2**20)
+    monkeypatch.setattr(memory, "bytes_there", lambda device: 2**22)
     with pytest.raises(RecipeError, match=r"dim = 64 with 20 items needs about 0\.0 GiB.*0\.0 GiB are free") as raised:
         horae.train(chain_log(users=30), "sasrec")
-    assert "model.dim=" in str(raised.value.hint)
+    assert raised.value.hint == "Lower it: --set model.dim=4"
+    assert needed("model.dim=4", items=20) <= 2**22 < needed("model.dim=8", items=20)
+
+
+@pytest.mark.parametrize(("there", "says"), [(2**30, "Lower it: --set model.dim="), (2**10, "No dim would fit")])
+def test_the_dim_that_is_advised_fits_however_far_too_large_the_dim_was(monkeypatch, there, says):
+    monkeypatch.setattr(memory, "bytes_there", lambda device: there)
+    recipe = check(load_recipe("sasrec", ["model.dim=100000000"]))
+    with pytest.raises(RecipeError) as raised:
+        memory.refuse_what_cannot_fit(recipe, 20, 1, torch.device("cpu"))
+    assert str(raised.value.hint).startswith(says)
+    if there == 2**30:
+        advised = int(str(raised.value.hint).rpartition("=")[2])
+        assert there / 8 < needed(f"model.dim={advised}", items=20) <= there
 
 
 def test_an_opponent_is_let_through(monkeypatch):

@@ -15,6 +15,7 @@ from horae.training import tune as module
 from horae.training.progress import Quiet
 from horae.training.train import Options, train
 from horae.training.tune import BY_HAND, OUT_OF_TIME, best_of
+from horae.training.tuning import report
 from horae.training.tuning.trials import Trial
 
 QUIET = Options(progress=Quiet())
@@ -123,7 +124,7 @@ def test_another_search_does_not_go_on_there(tmp_path):
     search(trials=1, folder=tmp_path)
     with pytest.raises(RunError, match="already"):
         search(trials=1, folder=tmp_path)
-    for other, what in (({"seed": 1}, "seed"), ({"epochs": 3}, "recipe"), ({"data": chain_log(users=41)}, "data")):
+    for other, what in (({"seed": 1}, "seed"), ({"epochs": 3}, "recipe"), ({"data": chain_log(users=41)}, "log")):
         with pytest.raises(RunError, match=f"another {what}"):
             search(trials=1, folder=tmp_path, resume=True, **other)
 
@@ -208,3 +209,18 @@ def test_pruned_and_failed_trials_are_never_the_best():
     ]
     assert best_of(trials).number == 4
     assert best_of(trials[1:3]) is None
+
+
+def test_a_first_trial_that_was_stopped_is_compared_by_the_one_that_tried_the_same_again():
+    again, better = (Trial(2, {"a": 1}, "complete", 0.10), Trial(3, {"a": 2}, "complete", 0.15))
+    stopped = Trial(1, {"a": 1}, "stopped")
+    assert "Trial 3 reached" in report._headline([stopped, again, better], better)
+    assert "+50.0% against 0.1000" in report._headline([stopped, again, better], better)
+    assert "Nothing beat the first trial" in report._headline([stopped, again], again)
+    assert report._headline([stopped, better], better) == "Trial 3 reached a validation NDCG@10 of 0.1500."
+
+
+def test_a_recipe_that_is_wrong_leaves_no_folder_behind(tmp_path):
+    with pytest.raises(RecipeError, match="num_negatives has no effect"):
+        search(overrides=["train.num_negatives=5"], folder=tmp_path / "search")
+    assert not (tmp_path / "search").exists()

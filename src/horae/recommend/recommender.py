@@ -393,12 +393,14 @@ class Recommender:
         if requests.users is not None and requests.rows is None:
             unknown = requests.users.filter(pl.Series(self.sequences.users.indices(requests.users) == 0))
             if len(unknown):
-                yield f"{len(unknown):,} users were never seen (e.g. {unknown[0]!r}): answered by the fallback."
+                who = "1 user was" if len(unknown) == 1 else f"{len(unknown):,} users were"
+                yield f"{who} never seen (e.g. {unknown[0]!r}): answered by the fallback."
         if requests.histories is not None and int(cut.lengths.sum()) < sum(map(len, requests.histories)):
             brought = [event.item_id for history in requests.histories for event in history]
             lost = [item for item, index in zip(brought, self.items.indices(brought), strict=True) if not index]
             if lost:
-                yield f"{len(lost):,} items of the histories are unknown (e.g. {lost[0]!r}): left out."
+                what = "1 item of the histories is" if len(lost) == 1 else f"{len(lost):,} items of the histories are"
+                yield f"{what} unknown (e.g. {lost[0]!r}): left out."
         if requests.at is not None and self.sequences.has_unknown_times:
             yield "Some events have no known time: where `at` cannot be told from times, the log's order decided."
 

@@ -51,8 +51,9 @@ def search(recommender: Recommender, split: Split, seed: int, where: Options, pr
     """Fit on the fit part alone, and choose by validation what a recipe leaves open; what it took, by member."""
     if isinstance(recommender.model, Ensemble):
         members = members_of(recommender, seed, where)
-        found = []
+        found: list[Trained] = []
         for one, its_seed, its_place in members:
+            progress.say(f"Member {len(found) + 1} of {len(members)}: {one.recipe.name}")
             found += search(one, split, its_seed, its_place, progress)
             if found[-1].interrupted and len(found) < len(members):
                 raise KeyboardInterrupt("Stopped by hand before every member was trained.")
@@ -124,7 +125,8 @@ def _relearn(
     Stopped by hand, it would know less than the network that validation judged: then that one stays.
     """
     recipe, items, behaviors = recommender.recipe, recommender.items, recommender.sequences.behaviors
-    progress.say(f"Learning again, from train and validation together: {trained.best_epoch} epochs.")
+    epochs = "1 epoch" if trained.best_epoch == 1 else f"{trained.best_epoch} epochs"
+    progress.say(f"Learning again, from train and validation together: {epochs}.")
     network = model_of(recipe, len(items), len(behaviors), seed, recommender.device)
     assert isinstance(network, Network)
     known = Sequences.from_events(split.train, items, behaviors)

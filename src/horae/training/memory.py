@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -75,13 +76,20 @@ def refuse_what_cannot_fit(recipe: Recipe, num_items: int, num_behaviors: int, d
         return
     needed, there = bytes_needed(recipe, num_items, num_behaviors), bytes_there(device)
     if needed > there:
+        fits = _affordable(recipe, num_items, num_behaviors, there)
         raise RecipeError(
             f"[model] dim = {recipe.model['dim']} with {num_items:,} items needs about {needed / 2**30:,.1f} GiB to "
             f"train; {there / 2**30:,.1f} GiB are free on {device}.",
-            hint=f"Lower it: --set model.dim={_affordable(int(recipe.model['dim']), there / needed)}",
+            hint=f"Lower it: --set model.dim={fits}" if fits else "No dim would fit: --set data.min_item_events=5",
         )
 
 
-def _affordable(dim: int, share: float) -> int:
-    """The largest power of two that fits; encoders' squares shrink faster than the item table, so this is safe."""
-    return int(2 ** math.floor(math.log2(max(1.0, dim * share))))
+def _affordable(recipe: Recipe, num_items: int, num_behaviors: int, there: int) -> int:
+    """The largest dim that fits among the heads' powers of two, by the same estimate; 0: none."""
+    heads = int(recipe.model.get("num_heads", 1))
+    dim = heads << max(0, (int(recipe.model["dim"]) // heads).bit_length() - 1)
+    while dim >= heads:
+        if bytes_needed(replace(recipe, model={**recipe.model, "dim": dim}), num_items, num_behaviors) <= there:
+            return dim
+        dim //= 2
+    return 0

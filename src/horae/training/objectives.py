@@ -36,6 +36,7 @@ __all__ = [
     "Penalised",
     "Step",
     "ValueObjective",
+    "check_objective",
     "make_objective",
 ]
 
@@ -236,18 +237,10 @@ def make_objective(
     Raises:
         RecipeError: A loss that does not fit the head; a key that has no effect, or an impossible value.
     """
-    assert loss in get_args(LossName)
     predicts_values = isinstance(network.head, Value)
-    fitting = ("binary", "mean_squared_error") if predicts_values else ("softmax", "sampled_softmax", "binary", "gbce")
-    if loss not in fitting:
-        head = "value" if predicts_values else "next_item"
-        raise RecipeError(
-            f'[train] loss = "{loss}" does not fit [model] head = "{head}".',
-            hint=f'With head = "{head}" choose loss from {", ".join(fitting)}.',
-        )
+    head = "value" if predicts_values else "next_item"
+    check_objective(head, loss, num_negatives, negatives, calibration, popularity_power, l1)
     draws = loss in DEFAULT_NEGATIVES and not predicts_values
-    _check_negatives(loss, num_negatives, negatives, draws)
-    _check_numbers(loss, negatives, calibration, popularity_power, l1)
     objective: Objective
     if predicts_values:
         objective = ValueObjective("binary" if loss == "binary" else "mean_squared_error")
@@ -262,6 +255,33 @@ def make_objective(
         foretelling.calibration = DEFAULT_CALIBRATION if calibration is None else calibration
         objective = foretelling
     return Penalised(objective, l1) if l1 > 0 else objective
+
+
+def check_objective(
+    head: str,
+    loss: LossName,
+    num_negatives: int | None = None,
+    negatives: NegativesName | None = None,
+    calibration: float | None = None,
+    popularity_power: float | None = None,
+    l1: float = 0.0,
+) -> None:
+    """Refuse what `make_objective` could not make; asks for no network, so that no log need be read first.
+
+    Raises:
+        RecipeError: As in `make_objective`.
+    """
+    assert loss in get_args(LossName)
+    predicts_values = head == "value"
+    fitting = ("binary", "mean_squared_error") if predicts_values else ("softmax", "sampled_softmax", "binary", "gbce")
+    if loss not in fitting:
+        raise RecipeError(
+            f'[train] loss = "{loss}" does not fit [model] head = "{head}".',
+            hint=f'With head = "{head}" choose loss from {", ".join(fitting)}.',
+        )
+    draws = loss in DEFAULT_NEGATIVES and not predicts_values
+    _check_negatives(loss, num_negatives, negatives, draws)
+    _check_numbers(loss, negatives, calibration, popularity_power, l1)
 
 
 def _check_negatives(loss: str, num_negatives: int | None, negatives: str | None, draws: bool) -> None:

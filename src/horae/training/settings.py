@@ -17,7 +17,7 @@ from horae.recipe import Recipe
 from horae.recipe import settings as read_settings
 from horae.recommend.recommender import RecommendSettings
 from horae.training.loop import LoopSettings
-from horae.training.objectives import LossName, NegativesName
+from horae.training.objectives import LossName, NegativesName, check_objective
 
 __all__ = ["DRAWING", "ObjectiveSettings", "check", "train_settings"]
 
@@ -94,6 +94,15 @@ def check(recipe: Recipe) -> Recipe:
             )
         return replace(recipe, model=model, recommend=recommend)
     loop, goal = train_settings(recipe.train)
+    check_objective(
+        model["head"],
+        goal.loss,
+        goal.num_negatives,
+        goal.negatives,
+        goal.calibration,
+        goal.popularity_power,
+        goal.l1,
+    )
     train_table = {**asdict(goal), **asdict(loop)}
     known = {key: value for key, value in train_table.items() if value is not None}
     return replace(recipe, model=model, train=known, recommend=recommend)

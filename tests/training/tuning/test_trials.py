@@ -40,10 +40,12 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path):
     assert (tmp_path / "best.toml").read_text() == "mine"
 
 
-@pytest.mark.parametrize("part", ["recipe", "seed", "data", "ranges"])
-def test_another_search_is_refused_and_named(tmp_path, part):
+@pytest.mark.parametrize(
+    ("part", "called"), [("recipe", "recipe"), ("seed", "seed"), ("data", "log or split"), ("ranges", "set of ranges")]
+)
+def test_another_search_is_refused_and_named(tmp_path, part, called):
     TrialLog(tmp_path).begin(MADE_OF, False)
-    with pytest.raises(RunError, match=f"another {part}"):
+    with pytest.raises(RunError, match=f"another {called}"):
         TrialLog(tmp_path).begin({**MADE_OF, part: "else"}, True)
 
 

@@ -11,7 +11,7 @@ __all__ = ["verbs"]
 
 verbs = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 verbs.command("list", epilog=list_.EXAMPLES)(list_.list_recipes)
-verbs.command("show", epilog=show.EXAMPLES)(show.show_recipe)
+verbs.command("show", epilog=show.EXAMPLES, short_help="Show a recipe, defaults filled in.")(show.show_recipe)
 
 
 @verbs.callback()

@@ -96,8 +96,10 @@ def page(
 
 
 def _headline(trials: Sequence[Trial], best: Trial) -> str:
-    first = trials[0]
-    if best is first or not first.ndcg:
+    first = _as_it_was(trials)
+    if not first.ndcg:
+        return f"Trial {best.number} reached a validation NDCG@10 of {best.ndcg:.4f}."
+    if best.ndcg == first.ndcg:
         return f"Nothing beat the first trial: validation NDCG@10 {best.ndcg:.4f}."
     gain = (best.ndcg or 0.0) / first.ndcg - 1
     return (
@@ -106,14 +108,20 @@ def _headline(trials: Sequence[Trial], best: Trial) -> str:
     )
 
 
+def _as_it_was(trials: Sequence[Trial]) -> Trial:
+    """The trial of the recipe as it was: where the first was stopped, the one that tried the same again."""
+    first = trials[0]
+    return next((one for one in trials if one.values == first.values and one.state != "stopped"), first)
+
+
 def _tiles(made: Page, trials: Sequence[Trial], best: Trial) -> None:
     seconds = sum(trial.seconds for trial in trials)
     made.tiles(
         [
             ("best NDCG@10", best.ndcg, f"trial {best.number}"),
-            ("the first trial's", trials[0].ndcg, "the recipe as it was, within its ranges"),
+            ("the first trial's", _as_it_was(trials).ndcg, "the recipe as it was, within its ranges"),
             ("trials", len(trials), _counts(trials)),
-            ("minutes", seconds / 60, "of training and validation"),
+            ("minutes", round(seconds / 60, 1), "of training and validation"),
         ]
     )
 

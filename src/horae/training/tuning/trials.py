@@ -29,6 +29,9 @@ State = Literal["running", "complete", "pruned", "failed", "stopped"]
 FINISHED = ("complete", "pruned", "failed")
 """Trials that are not tried again, and from which the search learns."""
 
+NAMED = {"data": "log or split", "ranges": "set of ranges", "recipe": "recipe", "seed": "seed"}
+"""What the keys of `tune.json` are to whoever reads an error."""
+
 ROWS = 1_000_000
 
 
@@ -117,7 +120,7 @@ class TrialLog:
         differing = sorted(name for name in {*there, *described} if there.get(name) != described.get(name))
         if differing:
             raise RunError(
-                f"The search in {self.folder} is of another {' and another '.join(differing)}.",
+                f"The search in {self.folder} is of another {' and another '.join(NAMED[name] for name in differing)}.",
                 hint="Give the same EVENTS, split, recipe, --set and --seed as before, or another folder.",
             )
         return self._read()
