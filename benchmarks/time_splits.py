@@ -30,9 +30,9 @@ SETS = {
 }
 WEEKS = 8
 RECIPES = {
-    "yoochoose-100k": ("auto", "sasrec", "gru4rec", "hstu", "bsarec"),
-    "foursquare-nyc": ("auto", "sasrec", "gru4rec", "hstu", "bsarec"),
-    "amazon-beauty-2014": ("auto", "sasrec", "hstu", "bsarec"),
+    "yoochoose-100k": ("auto", "sasrec", "hstu", "lru", "bsarec"),
+    "foursquare-nyc": ("auto", "sasrec", "gru4rec", "lru"),
+    "amazon-beauty-2014": ("auto", "sasrec"),
     "deskdrop": ("auto", "sasrec"),
     "ml-1m-users-1-2999": ("auto", "sasrec"),
     "online-retail": ("auto", "sasrec"),

@@ -17,10 +17,10 @@ from horae.training.train import Options
 
 TRIALS = 20
 SEARCHES = {
-    "ml-100k": ("ml-100k/raw/u.data", 5.0, ("train.patience=5",)),
+    "ml-100k": ("ml-100k/raw/u.data", 4.0, ("train.patience=5",)),
     "amazon-beauty-2014": (
         "amazon-beauty-2014/interactions.parquet",
-        10.0,
+        7.0,
         ("train.patience=3", "train.validation_requests=5000"),
     ),
 }
