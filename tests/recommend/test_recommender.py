@@ -41,6 +41,13 @@ def test_users_keep_their_ids_and_their_order(recommender):
     assert any("never seen" in note for note in answer.notes)
 
 
+def test_a_time_before_a_users_first_event_is_said(recommender):
+    answer = recommender.recommend(users=["u0003", "stranger"], k=2, at=datetime(2001, 1, 1, tzinfo=UTC))
+    assert answer.frame["source"].to_list() == ["fallback"] * 4
+    assert any("1 user has no known event before that (e.g. 'u0003')" in note for note in answer.notes)
+    assert not any("no known event" in note for note in recommender.recommend(users=["u0003"], k=2).notes)
+
+
 def test_unknown_items_of_a_history_are_said_and_an_unknown_history_is_answered(recommender):
     answer = recommender.recommend(histories=[["nobody", "knows"], ["i001"]], k=4)
     assert answer.frame["source"].to_list() == ["fallback"] * 4 + ["sasrec"] * 4

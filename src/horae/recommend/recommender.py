@@ -391,7 +391,11 @@ class Recommender:
 
     def _notes(self, requests: Requests, cut: Histories) -> Iterator[str]:
         if requests.users is not None and requests.rows is None:
-            unknown = requests.users.filter(pl.Series(self.sequences.users.indices(requests.users) == 0))
+            strange_B = self.sequences.users.indices(requests.users) == 0
+            unknown, early = requests.users.filter(strange_B), requests.users.filter(~strange_B & (cut.lengths == 0))
+            if len(early):
+                who = "1 user has" if len(early) == 1 else f"{len(early):,} users have"
+                yield f"{who} no known event before that (e.g. {early[0]!r}): answered by the fallback."
             if len(unknown):
                 who = "1 user was" if len(unknown) == 1 else f"{len(unknown):,} users were"
                 yield f"{who} never seen (e.g. {unknown[0]!r}): answered by the fallback."
