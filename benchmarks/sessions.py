@@ -14,7 +14,10 @@ from benchmarks.quality import trained_and_judged
 from horae.data.settings import DataSettings
 
 METRICS = ("recall@20", "mrr@20")
-SETS = {"yoochoose-100k": (), "diginetica-sessions": ("train.epochs=8", "train.patience=1")}
+SETS = {
+    "yoochoose-100k": (),
+    "diginetica-sessions": ("train.epochs=5", "train.loss=sampled_softmax", "train.num_negatives=2048"),
+}
 SHARED = ('recommend.seen="include"', "model.dropout=0.3")
 LENGTH = {"sasrec": "model.max_len=20", "gru4rec": "model.max_len=20"}
 

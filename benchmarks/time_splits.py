@@ -33,9 +33,9 @@ RECIPES = {
     "yoochoose-100k": ("auto", "sasrec", "hstu", "lru", "bsarec"),
     "foursquare-nyc": ("auto", "sasrec", "gru4rec", "lru"),
     "amazon-beauty-2014": ("auto", "sasrec"),
-    "deskdrop": ("auto", "sasrec"),
-    "ml-1m-users-1-2999": ("auto", "sasrec"),
-    "online-retail": ("auto", "sasrec"),
+    "deskdrop": ("auto",),
+    "ml-1m-users-1-2999": ("sasrec",),
+    "online-retail": ("sasrec",),
 }
 """Fewer where a training is long."""
 OPPONENTS = ("popularity", "recent_popularity", "recent_popularity_live", "markov", "item_knn")
