@@ -30,16 +30,16 @@ SETS = {
 }
 WEEKS = 8
 RECIPES = {
-    "yoochoose-100k": ("auto", "sasrec", "hstu", "lru", "bsarec"),
-    "foursquare-nyc": ("auto", "sasrec", "gru4rec", "lru"),
-    "amazon-beauty-2014": ("auto", "sasrec"),
+    "yoochoose-100k": ("auto", "sasrec", "gru4rec", "lru"),
+    "foursquare-nyc": ("auto", "hstu"),
+    "amazon-beauty-2014": ("auto",),
     "deskdrop": ("auto",),
-    "ml-1m-users-1-2999": ("sasrec",),
-    "online-retail": ("sasrec",),
+    "ml-1m-users-1-2999": ("auto",),
+    "online-retail": ("auto",),
 }
 """Fewer where a training is long."""
 OPPONENTS = ("popularity", "recent_popularity", "recent_popularity_live", "markov", "item_knn")
-BOUNDED = ("train.epochs=10", "train.patience=2", "train.validation_requests=3000")
+BOUNDED = ("train.epochs=20", "train.patience=5", "train.validation_requests=3000")
 
 
 def measure(data: Path) -> dict[str, Any]:

@@ -49,15 +49,29 @@ def sessions(result: Mapping[str, Any]) -> Said:
 
 
 def time_splits(result: Mapping[str, Any]) -> Said:
-    """The recipe that ranks best on each set, against windowed popularity, paired."""
+    """The best recipe of each set, paired with windowed popularity and the strongest opponent; all recipes; `auto`."""
     for name, recipes in result["sets"].items():
-        best = max(recipes, key=lambda recipe: recipes[recipe]["metrics"]["ndcg@10"]["mean"])
-        gap = recipes[best]["against"]["recent_popularity"]["ndcg@10"]
-        what = (
-            f"{name}, time split: `{best}` minus recent popularity, ndcg@10",
-            f"{name}，按时间切分：`{best}` 减近期热门，ndcg@10",
-        )
-        yield what, f"{gap['difference']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]"
+        best = max(recipes, key=lambda recipe: _ndcg(recipes[recipe]))
+        against = recipes[best]["against"]
+        strongest = min(against, key=lambda opponent: against[opponent]["ndcg@10"]["difference"])
+        for opponent in dict.fromkeys(("recent_popularity", strongest)):
+            gap = against[opponent]["ndcg@10"]
+            what = (
+                f"{name}, time split: `{best}` minus {opponent}, ndcg@10",
+                f"{name}，按时间切分：`{best}` 减 {opponent}，ndcg@10",
+            )
+            yield what, f"{gap['difference']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]"
+        if len(recipes) > 1 and "auto" in recipes:
+            told = ", ".join(f"`{recipe}` {_ndcg(run):.4f}" for recipe, run in recipes.items())
+            chosen = (recipes["auto"].get("chosen") or recipes["auto"]["windows"][0]["chosen"])["recipe"]
+            yield (
+                (f"{name}, time split, ndcg@10; auto chose `{chosen}`", f"{name}：ndcg@10；auto 选 `{chosen}`"),
+                told,
+            )
+
+
+def _ndcg(run: Mapping[str, Any]) -> float:
+    return float(run["metrics"]["ndcg@10"]["mean"])
 
 
 def _mean(run: Mapping[str, Any], metric: str) -> str:

@@ -42,9 +42,10 @@ def test_long_histories_with_real_times_get_the_network_that_reads_them():
     assert choice.facts.resolution == "second" and choice.facts.median_length == 30
 
 
-def test_repeats_with_real_times_get_it_too_though_histories_are_shorter():
-    choice = chosen(walk(100, 15, 60, 7_201.0, repeats=True), model={"max_len": 20})
-    assert choice.recipe.name == choose.TIMED and "repeat" in choice.reasons[0]
+@pytest.mark.parametrize(("length", "max_len"), [(15, 20), (130, 50)])
+def test_repeats_get_the_newest_events_however_long_the_history(length, max_len):
+    choice = chosen(walk(100, length, 60, 7_201.0, repeats=True), model={"max_len": max_len})
+    assert choice.recipe.name == choose.REPEATED and "repeat" in choice.reasons[0]
 
 
 def test_short_histories_by_the_day_get_strong_dropout():

@@ -48,19 +48,22 @@ LARGE_CATALOG: Final = 50_000
 NEGATIVES: Final = 1_024
 """Drawn per step for a large catalog; more cost more than they bring."""
 
+REPEATED_LENGTH: Final = 50
+"""What comes back stands among the newest events: on check-ins 200 events with times were worth less than these."""
+
 LENGTHS: Final = (20, 32, 50, 64, 100, 128, 200)
 """`max_len` is the first of these that holds nine of ten histories whole; the last where none does."""
 
 SHORT_DROPOUT: Final = 0.5
 """Against learning short histories by heart."""
 
-SHORT_BATCH_TOKENS: Final = 1_024
+SHORT_BATCH_TOKENS, SESSION_BATCH_TOKENS = 1_024, 512
 """Short histories make few positions: a smaller batch keeps enough steps in an epoch."""
 
 NEW_ITEMS: Final = 0.3
 """From this share of the newest events on items that had none before, it is said that no model of ids can hit them."""
 
-TIMED, SHORT, SESSIONS, USUAL, COUNTED = "hstu", "sasrec", "gru4rec", "sasrec", "markov"
+TIMED, REPEATED, SHORT, SESSIONS, USUAL, COUNTED = "hstu", "sasrec", "sasrec", "bsarec", "sasrec", "markov"
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,9 @@ def choose_recipe(data: Events | Split) -> Choice:
         reasons.append(
             f"Dropout is {SHORT_DROPOUT:g} and batches are small, against learning short histories by heart."
         )
+    if name == SESSIONS:
+        train |= {"batch_tokens": SESSION_BATCH_TOKENS}
+        reasons.append("Batches are small, as sessions make few positions.")
     if facts.items > LARGE_CATALOG and recipe.train.get("loss", "softmax") == "softmax":
         train |= {"loss": "sampled_softmax", "num_negatives": NEGATIVES}
         reasons.append(f"The loss compares with {NEGATIVES:,} drawn items, not with all {facts.items:,}.")
@@ -204,11 +210,9 @@ def _network(facts: Facts) -> tuple[str, str]:
     if facts.median_length < SESSION_LENGTH and brief:
         return SESSIONS, f"{SESSIONS}: the users are sessions, {median} long in the middle and soon over."
     timed = facts.resolution not in (None, "day")
-    if timed and facts.repeat_share >= REPEATS:
-        return (
-            TIMED,
-            f"{TIMED}: {facts.repeat_share:.0%} of the events repeat an item, and times say when it comes again.",
-        )
+    if facts.repeat_share >= REPEATS:
+        what = f"{facts.repeat_share:.0%} of the events repeat an item, and the newest events say which comes again"
+        return REPEATED, f"{REPEATED}: {what}."
     if timed and facts.median_length >= LONG_LENGTH:
         return TIMED, f"{TIMED}: histories are long ({median} in the middle) and times are finer than a day."
     if facts.median_length < SHORT_LENGTH:
@@ -219,7 +223,8 @@ def _network(facts: Facts) -> tuple[str, str]:
 
 def _length(facts: Facts) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """`max_len`, `windows`, and why."""
-    max_len = next((length for length in LENGTHS if length >= facts.long_length), LENGTHS[-1])
+    most = REPEATED_LENGTH if facts.repeat_share >= REPEATS else LENGTHS[-1]
+    max_len = next((length for length in LENGTHS if length >= min(facts.long_length, most)), most)
     if max_len >= facts.long_length:
         why = f"It looks at {max_len} events: nine of ten histories have {facts.long_length:g} or fewer."
     else:
