@@ -15,7 +15,7 @@ from benchmarks.quality import means, trained_and_judged
 
 def measure(data: Path) -> dict[str, Any]:
     split = horae.split_leave_one_out(horae.read_events(data / "ml-1m/interactions.parquet"))
-    runs = [trained_and_judged(split, "lru", [*OVERRIDES, "train.average_steps=500", "train.epochs=18"], 0)]
+    runs = [trained_and_judged(split, "lru", [*OVERRIDES, "train.average_steps=500", "train.epochs=27"], 0)]
     return {
         "protocol": "leave-one-out, log order of ties, full ranking of all 3,706 items, seen masked, no request time",
         "mean": means(runs),
