@@ -98,11 +98,20 @@ def test_sampled_softmax_over_every_other_item_is_the_full_softmax():
     )
 
 
-def test_log_q_is_taken_from_every_logit():
+def test_log_q_is_taken_from_the_drawn_and_not_from_the_target():
     log_q_I = torch.tensor([-math.inf, 0.5, 0.2, 0.3]).log()
-    logits = [math.exp(1) / 0.5, math.exp(2) / 0.2, math.exp(3) / 0.3]
+    weights = [math.exp(1) / (2 * 0.5), math.exp(2), math.exp(3) / (2 * 0.3)]
     loss = sampled_softmax(ONE_STATE, THREE_ITEMS, torch.tensor([2]), torch.tensor([1, 3]), log_q_I)
-    assert loss.item() == pytest.approx(math.log(sum(logits) / logits[1]), rel=1e-6)
+    assert loss.item() == pytest.approx(math.log(sum(weights) / weights[1]), rel=1e-6)
+
+
+def test_with_log_q_many_drawn_negatives_stand_for_all_items():
+    torch.manual_seed(0)
+    h_ND, e_ID, target_N = torch.randn(6, 8), torch.randn(41, 8), torch.randint(1, 41, (6,))
+    share_I = torch.cat([torch.zeros(1), torch.rand(40).pow(2) + 0.01])
+    drawn = torch.multinomial(share_I, 200_000, replacement=True)
+    loss = sampled_softmax(h_ND, e_ID, target_N, drawn, (share_I / share_I.sum()).log())
+    assert loss.item() == pytest.approx(reference_softmax(h_ND, e_ID, target_N).item(), rel=0.01)
 
 
 def test_sampled_softmax_of_hits_only_is_zero_with_a_finite_gradient():

@@ -7,6 +7,8 @@ This module does not know networks, batches or where negatives come from.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -78,19 +80,18 @@ def sampled_softmax(
         e_ID: Item vectors.
         target_N: From 1 to I.
         negative_S: Item indices from 1, drawn with replacement.
-        log_q_I: Log of the chance of each item to be drawn (entry 0 unused), taken from every logit, so that
-            popularity in the sampler does not become unpopularity in the scores. None: no correction, as for a
-            uniform sampler, where it would cancel.
+        log_q_I: Log of the chance of each item to be drawn (entry 0 unused). With it the negatives stand for all items:
+            `log(S q)` is taken from their logits, so that popularity in the sampler does not become unpopularity in
+            the scores. The target was not drawn and keeps its own. None: S equal negatives, as they are.
 
-    Source: Jean et al. 2015 (arXiv:1412.2007), section 3; Yi et al. 2019 (RecSys, doi:10.1145/3298689.3346996) for
-        the correction.
+    Source: Jean et al. 2015 (arXiv:1412.2007), section 3; Bengio & Senecal 2008 (doi:10.1109/TNN.2007.912312) for the
+        weights; arXiv:2507.09331 for leaving the target's logit alone.
     Differs: negatives are drawn with replacement and shared by the whole batch.
     """
     positive_N = (h_ND * e_ID[target_N]).sum(-1)
     negative_NS = h_ND @ e_ID[negative_S].T
     if log_q_I is not None:
-        positive_N = positive_N - log_q_I[target_N]
-        negative_NS = negative_NS - log_q_I[negative_S]
+        negative_NS = negative_NS - log_q_I[negative_S] - math.log(len(negative_S))
     negative_NS = negative_NS.masked_fill(target_N[:, None] == negative_S, -torch.inf)
     everything_NS = torch.cat([positive_N[:, None], negative_NS], dim=1)  # logsumexp of -inf alone has no gradient
     return (torch.logsumexp(everything_NS, dim=1) - positive_N).mean()
