@@ -17,14 +17,14 @@ from horae.training.train import Options
 
 TRIALS = 20
 SEARCHES = {
-    "ml-100k": ("ml-100k/raw/u.data", 4.0, ("train.patience=5",)),
+    "ml-100k": ("ml-100k/raw/u.data", 12.0, ("train.patience=5", "train.epochs=25")),
     "amazon-beauty-2014": (
         "amazon-beauty-2014/interactions.parquet",
-        7.0,
-        ("train.patience=3", "train.validation_requests=5000"),
+        28.0,
+        ("train.patience=3", "train.epochs=16", "train.validation_requests=5000"),
     ),
 }
-"""File, minutes, and what all trials share: less patience than a training has, so that more of them fit."""
+"""File, minutes, and what all trials share: fewer epochs than a training has, so that more of them fit."""
 
 RANGES = (
     "tune.train.learning_rate={low = 3e-4, high = 5e-3, log = true}",
@@ -32,6 +32,7 @@ RANGES = (
     "tune.train.batch_tokens=[512, 1024, 2048]",
     "tune.model.dropout={low = 0.2, high = 0.6, step = 0.1}",
     "tune.model.num_layers=[1, 2]",
+    "tune.model.ffn_multiple=[1, 4]",
 )
 
 

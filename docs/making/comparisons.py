@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["ablations", "ml1m_time", "recipes_ml100k", "sessions", "time_splits"]
 
 Said = Iterator[tuple[tuple[str, str], str]]
+WINDOWED: Final = "recent_popularity"
 
 
 def ml1m_time(result: Mapping[str, Any]) -> Said:
@@ -54,13 +55,9 @@ def time_splits(result: Mapping[str, Any]) -> Said:
         best = max(recipes, key=lambda recipe: _ndcg(recipes[recipe]))
         against = recipes[best]["against"]
         strongest = min(against, key=lambda opponent: against[opponent]["ndcg@10"]["difference"])
-        for opponent in dict.fromkeys(("recent_popularity", strongest)):
-            gap = against[opponent]["ndcg@10"]
-            what = (
-                f"{name}, time split: `{best}` minus {opponent}, ndcg@10",
-                f"{name}，按时间切分：`{best}` 减 {opponent}，ndcg@10",
-            )
-            yield what, f"{gap['difference']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]"
+        told = (_gap(opponent, against[opponent]["ndcg@10"]) for opponent in dict.fromkeys((WINDOWED, strongest)))
+        what = f"{name}, time split: `{best}`, ndcg@10, and against", f"{name}，按时间切分：`{best}` 的 ndcg@10 相对"
+        yield what, f"{_ndcg(recipes[best]):.4f}; {'; '.join(told)}"
         if len(recipes) > 1 and "auto" in recipes:
             told = ", ".join(f"`{recipe}` {_ndcg(run):.4f}" for recipe, run in recipes.items())
             chosen = (recipes["auto"].get("chosen") or recipes["auto"]["windows"][0]["chosen"])["recipe"]
@@ -68,6 +65,10 @@ def time_splits(result: Mapping[str, Any]) -> Said:
                 (f"{name}, time split, ndcg@10; auto chose `{chosen}`", f"{name}：ndcg@10；auto 选 `{chosen}`"),
                 told,
             )
+
+
+def _gap(opponent: str, gap: Mapping[str, float]) -> str:
+    return f"{opponent} {gap['difference']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]"
 
 
 def _ndcg(run: Mapping[str, Any]) -> float:

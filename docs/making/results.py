@@ -188,5 +188,12 @@ FIGURES: Final[dict[str, Tell]] = {
 LONG: Final = {"recipes_ml100k", "ablations", "sessions", "ml1m_time", "simulate"}
 SHORT: Final = tuple(claim for claim in FIGURES if claim not in LONG)
 """The claims that the READMEs show ..."""
-SECOND: Final = ("recall@10", "from CSV", "peak memory of that training", "an epoch of SASRec", "horae --help")
+SECOND: Final = (
+    "recall@10",
+    "from CSV",
+    "peak memory of that training",
+    "an epoch of SASRec",
+    "horae --help",
+    "auto chose",
+)
 """... but for figures named so: a README is short."""
