@@ -18,6 +18,7 @@ POPULAR = (SAMPLED, "train.num_negatives=256", "train.negatives=popularity")
 
 ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "base": ("sasrec", ()),
+    "items drawn at random": ("sasrec", ('train.item_start="random"',)),
     "weight_decay 0.1": ("sasrec", ("train.weight_decay=0.1",)),
     "l1 1e-6": ("sasrec", ("train.l1=1e-6",)),
     "no dropout": ("sasrec", ("model.dropout=0.0",)),

@@ -15,6 +15,8 @@ def measure(data: Path) -> dict[str, Any]:
     plain = {"gru", "lstm", "gru-attention"}  # what gru4rec and lstm-attention are made of
     networks = [name for name in recipe_names() if "encoder" in load_recipe(name).model and name not in plain]
     return {
-        "protocol": "leave-one-out, log order of ties, seen masked, recipes as shipped, 8 epochs at most",
-        "runs": {name: trained_and_judged(split, name, ["train.patience=5", "train.epochs=8"], 0) for name in networks},
+        "protocol": "leave-one-out, log order of ties, seen masked, recipes as shipped, 20 epochs at most",
+        "runs": {
+            name: trained_and_judged(split, name, ["train.patience=5", "train.epochs=20"], 0) for name in networks
+        },
     }

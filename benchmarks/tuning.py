@@ -17,17 +17,17 @@ from horae.training.train import Options
 
 TRIALS = 20
 SEARCHES = {
-    "ml-100k": ("ml-100k/raw/u.data", 12.0, ("train.patience=5", "train.epochs=25")),
+    "ml-100k": ("ml-100k/raw/u.data", 9.0, ("train.patience=5", "train.epochs=25")),
     "amazon-beauty-2014": (
         "amazon-beauty-2014/interactions.parquet",
-        28.0,
-        ("train.patience=3", "train.epochs=16", "train.validation_requests=5000"),
+        22.0,
+        ("train.patience=3", "train.epochs=12", "train.validation_requests=5000"),
     ),
 }
 """File, minutes, and what all trials share: fewer epochs than a training has, so that more of them fit."""
 
 RANGES = (
-    "tune.train.learning_rate={low = 3e-4, high = 5e-3, log = true}",
+    "tune.train.learning_rate={low = 5e-4, high = 5e-3, log = true}",
     "tune.train.weight_decay=[0.0, 0.03, 0.1, 0.3]",
     "tune.train.batch_tokens=[512, 1024, 2048]",
     "tune.model.dropout={low = 0.2, high = 0.6, step = 0.1}",

@@ -13,6 +13,7 @@ import resource
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +38,7 @@ from horae.training.objectives import make_objective
 from horae.training.options import Options
 from horae.training.progress import Boarded, Progress
 from horae.training.settings import DRAWING, train_settings
+from horae.training.start import begin_near_neighbours
 
 __all__ = ["calibrated", "cost", "finish", "fit_again", "model_of", "search"]
 
@@ -213,6 +215,7 @@ def _fit(
     network.items.touched_rows = goal.item_rows == "touched" or (
         goal.item_rows == "auto" and goal.loss in DRAWING and network.num_items >= TOUCHED_FROM_ITEMS
     )
+    near = goal.item_start == "neighbours" or (goal.item_start == "auto" and recipe.model["head"] == "next_item")
     return train_network(
         network,
         objective,
@@ -220,6 +223,7 @@ def _fit(
         loop,
         validate=validate,
         seed=seed,
+        begin=partial(begin_near_neighbours, network, sequences, seed) if near else None,
         progress=progress if where.tensorboard is None else Boarded(progress, where.tensorboard / phase),
         folder=None if where.folder is None else where.folder / phase,
         resume=where.resume,

@@ -92,6 +92,7 @@ def train_network(
     *,
     validate: Validate | None,
     seed: int,
+    begin: Callable[[], object] | None = None,
     progress: Progress,
     folder: Path | None = None,
     resume: bool = False,
@@ -106,6 +107,7 @@ def train_network(
         settings: How.
         validate: Ranking quality now; `ndcg@10` chooses. None: train all epochs and keep the last weights.
         seed: Same seed, same weights.
+        begin: Done to the network before its first step; its time is the first epoch's.
         progress: Told where the training is.
         folder: Where checkpoints and `log.jsonl` go; None keeps all in memory.
         resume: Go on from the checkpoint in `folder`, if there is one.
@@ -129,7 +131,7 @@ def train_network(
     try:
         with torch.random.fork_rng(devices=[]):
             while len(state.log) < settings.epochs and not _stopped(state, settings, validate):
-                line = _epoch(network, objective, optimiser, sequences, settings, state, seed, progress)
+                line = _epoch(network, objective, optimiser, sequences, settings, state, seed, begin, progress)
                 with optimiser.judged():
                     _judge(line, state, validate, network)
                     if line["best"]:
@@ -162,6 +164,7 @@ def _epoch(
     settings: LoopSettings,
     state: Trained,
     seed: int,
+    begin: Callable[[], object] | None,
     progress: Progress,
 ) -> dict[str, Any]:
     """One pass; returns the line for the log."""
@@ -176,6 +179,8 @@ def _epoch(
             hint="Check target_behaviors in [data], or give a log with longer histories.",
         )
     started, cpu_started = time.perf_counter(), time.process_time()
+    if begin is not None and epoch == 1:
+        begin()
     network.train()
     loss_sum, targets, reported = 0.0, 0, started
     batches = _batches(cut, settings.batch_tokens, rng)

@@ -59,6 +59,14 @@ class ObjectiveSettings:
             "drawn negatives allows. `auto`: touched in tables of 100,000 items or more."
         },
     )
+    item_start: Literal["auto", "random", "neighbours"] = field(
+        default="auto",
+        metadata={
+            "doc": "Item vectors to begin with: drawn at `random`, or such that items near each other in histories are "
+            "`neighbours` from the start. `auto`: neighbours where a next item is foretold, in logs of 10 million "
+            "events or fewer."
+        },
+    )
     l1: float = field(default=0.0, metadata={"doc": "Weight of the absolute sum of the encoder's weights."})
     precision: Literal["auto", "float32", "bfloat16"] = field(
         default="auto",

@@ -8,7 +8,7 @@ from torch import nn
 
 from horae.errors import RecipeError
 from horae.models.encoders.hstu import HSTU, HSTUSettings
-from horae.models.encoders.time_bias import gap_buckets
+from horae.models.encoders.time_bias import FASTER, gap_buckets
 from horae.models.encoders.transformer import Transformer, TransformerSettings
 
 DIM, LENGTH, NOW, DAY = 8, 6, 1_700_000_000.0, 86_400.0
@@ -27,7 +27,7 @@ def made(settings=None, seed=0, dim=DIM):
     encoder = HSTU(settings or HSTUSettings(), dim, LENGTH, 0.0).eval()
     for name, parameter in encoder.named_parameters():
         if "_HN" in name:  # as after training: biases large enough to be seen
-            nn.init.normal_(parameter)
+            nn.init.normal_(parameter, std=1 / FASTER)
     return encoder
 
 
@@ -51,8 +51,8 @@ def test_one_head_over_two_events_worked_by_hand():
         layer.project.bias.copy_(torch.tensor([20.0, 20.0, 0, 0, 0, 0, 0, 0]))  # u = silu(20) = 20
         layer.mix.weight.copy_(eye)
         layer.mix.bias.zero_()
-        layer.bias.place_HN.copy_(torch.tensor([[0.5, -1.0]]))
-        layer.bias.time_HN.copy_(torch.tensor([[0.0, 0.25, 2.0, 9.0]]))  # < 1 s, < 20 years, more, unknown
+        layer.bias.place_HN.copy_(torch.tensor([[0.5, -1.0]]) / FASTER)
+        layer.bias.time_HN.copy_(torch.tensor([[0.0, 0.25, 2.0, 9.0]]) / FASTER)  # < 1 s, < 20 years, more, unknown
         layer.attended_norm = nn.Identity()
         encoder.norm = nn.Identity()
     # norm((3, 1)) = (1, -1), norm((0, 4)) = (-1, 1); silu(1) = .731059, silu(-1) = -.268941: v = q = k
@@ -87,8 +87,8 @@ def test_a_layer_equals_its_formula_pair_by_pair(name):
         part = slice(4 * head, 4 * head + 4)
         for j in range(i + 1):
             score = q[b, i, part] @ k[b, j, part]
-            score = score + (layer.bias.place_HN[head, i - j] if SETTINGS[name].position_bias else 0)
-            score = score + (0 if kind == "none" else layer.bias.time_HN[head, bucket_BLL[b, i, j]])
+            score = score + (FASTER * layer.bias.place_HN[head, i - j] if SETTINGS[name].position_bias else 0)
+            score = score + (0 if kind == "none" else FASTER * layer.bias.time_HN[head, bucket_BLL[b, i, j]])
             wanted[b, i, part] += score * score.sigmoid() * v[b, j, part] / (i + 1)
     wanted = x_BLD + (u * norm(wanted, layer.attended_norm)) @ layer.mix.weight.T + layer.mix.bias
     encoder.layers, encoder.norm = encoder.layers[:1], nn.Identity()
@@ -249,3 +249,24 @@ def test_what_the_elapsed_time_decides_is_learned_from_the_requests_time_and_not
 def test_impossible_settings_are_refused(make, match):
     with pytest.raises(RecipeError, match=match):
         make()
+
+
+@pytest.mark.parametrize("name", ["both", "event"])
+def test_an_input_says_how_long_the_question_was_in_coming(name):
+    encoder, x_BLD = made(SETTINGS[name]), torch.randn(2, LENGTH, DIM)
+    time_BL, asked_BL = times()
+    nn.init.normal_(encoder.gap_ND)
+    gap_BL = asked_BL - time_BL if name == "both" else torch.cat([UNKNOWN_BL[:, :1], time_BL.diff(dim=1)], dim=1)
+    wanted_BL = torch.tensor(
+        [[128 if math.isnan(gap) else int(1 + 126 * math.log(gap) / math.log(20 * 365.25 * DAY)) for gap in line]
+         for line in gap_BL.tolist()]
+    )  # fmt: skip
+    got = states(encoder, x_BLD, time_BL, asked_BL)
+    told_BLD = x_BLD + encoder.gap_ND.detach()[wanted_BL]
+    encoder.gap_ND = None
+    torch.testing.assert_close(got, states(encoder, told_BLD, time_BL, asked_BL))
+
+
+def test_a_gap_vector_without_times_is_refused():
+    with pytest.raises(RecipeError, match="gap_vector has no effect"):
+        HSTUSettings(time_bias="none", gap_vector=False)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from horae.models.encoders.time_bias import LONGEST_SECONDS, NEVER, Gaps, RelativeBias, gap_buckets
+from horae.models.encoders.time_bias import FASTER, LONGEST_SECONDS, NEVER, Gaps, RelativeBias, gap_buckets
 
 NOW = 1_700_000_000.0
 UNKNOWN = float("nan")
@@ -72,8 +72,8 @@ def test_the_newest_events_gaps_are_their_rows_and_an_empty_history_asks_from_it
 def test_a_bias_is_the_sum_of_its_tables_and_never_for_later_keys():
     bias = RelativeBias(num_heads=2, max_len=3, num_buckets=4)
     with torch.no_grad():
-        bias.place_HN.copy_(torch.tensor([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]))
-        bias.time_HN.copy_(torch.tensor([[0.1, 0.2, 0.3, 0.4, 0.5], [0.0, 0.0, 0.0, 0.0, 0.7]]))
+        bias.place_HN.copy_(torch.tensor([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]) / FASTER)
+        bias.time_HN.copy_(torch.tensor([[0.1, 0.2, 0.3, 0.4, 0.5], [0.0, 0.0, 0.0, 0.0, 0.7]]) / FASTER)
     got = bias(gaps(2, 3, torch.tensor([[[0, 0], [4, 1]], [[3, 0], [2, 2]]])))
     first = [[[1.1, NEVER + 0.1], [2.5, 1.2]], [[1.4, NEVER + 0.1], [2.3, 1.3]]]
     second = [[[10.0, NEVER], [20.7, 10.0]], [[10.0, NEVER], [20.0, 10.0]]]

@@ -37,6 +37,13 @@ class HSTUSettings:
             "before the newest event (event), or not at all (none)."
         },
     )
+    gap_vector: bool = field(
+        default=True,
+        metadata={
+            "doc": "Add to each event's vector a learned one for how long after it the next question is asked; with "
+            'time_bias = "event", for how long after the event before it happened.'
+        },
+    )
     num_buckets: int = field(
         default=128, metadata={"doc": "Steps of the logarithmic scale of time, from a second to 20 years."}
     )
@@ -72,7 +79,7 @@ class HSTUSettings:
 
     def _refuse_time_keys(self) -> None:
         for key in fields(self):
-            if key.name in ("num_buckets", "time_dropout") and getattr(self, key.name) != key.default:
+            if key.name in ("gap_vector", "num_buckets", "time_dropout") and getattr(self, key.name) != key.default:
                 raise RecipeError(
                     f'[model] {key.name} has no effect with time_bias = "none".',
                     hint=f'Remove {key.name}, or choose time_bias = "request".',
@@ -89,7 +96,9 @@ class HSTU(nn.Module):
         x_BLD -> h_BLD, L at most `max_len`. Padding at the right needs no mask: no real position looks to its right.
 
     Source: Zhai et al. 2024 (arXiv:2402.17152), section 3.
-    Differs: no vectors of absolute positions; a LayerNorm at the end; some histories lose their times in training.
+    Differs: no vectors of absolute positions; a LayerNorm at the end; some histories lose their times in training; with
+        `gap_vector` an event's vector also says how long after it the question is asked, which a bias among many keys
+        tells but faintly.
     """
 
     causal = True
@@ -99,13 +108,16 @@ class HSTU(nn.Module):
         settings.check_dim(dim)
         self.max_len = max_len
         self.settings = settings
+        told = settings.gap_vector and settings.time_bias != "none"
+        self.gap_ND = nn.Parameter(torch.zeros(settings.num_buckets + 1, dim)) if told else None
         self.input_dropout = Dropout(dropout, of_inputs=True)
         self.layers = nn.ModuleList(Layer(settings, dim, max_len, dropout) for _ in range(settings.num_layers))
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor, request_time_BL: Tensor) -> Tensor:
         """See `Encoder`."""
-        gaps, h_BLD = self._gaps(time_BL, request_time_BL), self.input_dropout(x_BLD)
+        gaps = self._gaps(time_BL, request_time_BL)
+        h_BLD = self._told(x_BLD, gaps)
         for layer in self.layers:
             h_BLD = layer(h_BLD, gaps)
         normed: Tensor = self.norm(h_BLD)
@@ -113,7 +125,8 @@ class HSTU(nn.Module):
 
     def newest(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor, request_time_BL: Tensor) -> Tensor:
         """`h_BD`: `last` of `forward`, but the last layer computes no state that nobody asks for."""
-        gaps, h_BLD = self._gaps(time_BL, request_time_BL), self.input_dropout(x_BLD)
+        gaps = self._gaps(time_BL, request_time_BL)
+        h_BLD = self._told(x_BLD, gaps)
         for number in range(len(self.layers) - 1):
             h_BLD = self.layers[number](h_BLD, gaps)
         normed: Tensor = self.norm(cast(Layer, self.layers[-1]).newest(h_BLD, gaps, length_B).squeeze(1))
@@ -122,6 +135,16 @@ class HSTU(nn.Module):
     def last(self, h_BLD: Tensor, length_B: Tensor) -> Tensor:
         """See `Encoder`."""
         return last_state(h_BLD, length_B)
+
+    def _told(self, x_BLD: Tensor, gaps: Gaps) -> Tensor:
+        """Inputs that say how long the question was in coming, or, with events' times alone, how long they were."""
+        if self.gap_ND is not None and gaps.bucket_BQL is not None:
+            before = 0 if self.settings.time_bias == "request" else -1
+            bucket_BN = gaps.bucket_BQL.diagonal(before, dim1=1, dim2=2)
+            bucket_BL = F.pad(bucket_BN, (-before, 0), value=self.settings.num_buckets)  # before the first: unknown
+            x_BLD = x_BLD + F.embedding(bucket_BL, self.gap_ND)
+        dropped: Tensor = self.input_dropout(x_BLD)
+        return dropped
 
     def _gaps(self, time_BL: Tensor, request_time_BL: Tensor) -> Gaps:
         length = time_BL.shape[1]
