@@ -29,6 +29,7 @@ SEARCHES = {
 RANGES = (
     "tune.train.learning_rate={low = 5e-4, high = 5e-3, log = true}",
     "tune.train.weight_decay=[0.0, 0.03, 0.1, 0.3]",
+    "tune.train.average_steps=[0, 100, 300]",
     "tune.train.batch_tokens=[512, 1024, 2048]",
     "tune.model.dropout={low = 0.2, high = 0.6, step = 0.1}",
     "tune.model.num_layers=[1, 2]",

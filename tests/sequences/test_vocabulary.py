@@ -59,3 +59,23 @@ def test_a_number_beyond_the_ids_own_type_is_unknown_and_cannot_join(dtype):
 def test_a_long_column_of_a_wider_type_is_looked_up_too():
     numbers = Vocabulary.of(pl.Series([3, 5], dtype=pl.Int32))
     assert numbers.indices(pl.Series([5, 2**40] * 2_000))[:2].tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt64, pl.Int16, pl.UInt8])
+def test_numbers_close_together_are_found_as_numbers_far_apart_are(dtype):
+    known = pl.Series([3, 5, 4, 100, 7], dtype=dtype)
+    wanted = pl.Series([7, 3, None, 0, 6, 100, 101, 120] * 400, dtype=dtype)
+    close, apart = Vocabulary(known), Vocabulary(pl.concat([known.cast(pl.Int64), pl.Series([10**9])]))
+    assert close.indices(wanted).tolist() == apart.indices(wanted).tolist() == [5, 1, 0, 0, 0, 4, 0, 0] * 400
+    close.append([6])
+    assert close.indices(wanted).tolist() == [5, 1, 0, 0, 6, 4, 0, 0] * 400
+
+
+def test_numbers_at_the_ends_of_their_type_are_looked_up():
+    ends = pl.Series([-(2**63), -(2**63) + 1], dtype=pl.Int64)
+    asked = pl.Series([2**63 - 1, -(2**63) + 1, None, 0, -(2**63)] * 500, dtype=pl.Int64)
+    assert Vocabulary(ends).indices(asked).tolist() == [0, 2, 0, 0, 1] * 500
+    high = pl.Series([2**64 - 1, 2**64 - 2], dtype=pl.UInt64)
+    assert (
+        Vocabulary(high).indices(pl.Series([2**64 - 2, 5, None] * 1000, dtype=pl.UInt64)).tolist() == [2, 0, 0] * 1000
+    )

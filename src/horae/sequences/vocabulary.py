@@ -17,6 +17,8 @@ from horae.schema import Id, IndexArray
 __all__ = ["Vocabulary"]
 
 SMALL = 2_000
+DENSE = 8
+"""A row of all numbers from the lowest to the highest id may be so many times as long as there are ids."""
 LONGEST_NUMBER = 40
 """Characters; longer text is no id number, and Python refuses to read very long ones."""
 
@@ -54,6 +56,8 @@ class Vocabulary:
             lookup = self._dictionary()
             return np.fromiter((lookup.get(self._native(value), 0) for value in ids), dtype=np.int64, count=len(ids))
         wanted = self._as_own_type(ids).rename("id")
+        if self._ids.dtype.is_integer() and (found := self._by_number(wanted)) is not None:
+            return found
         table = pl.DataFrame({"id": self._whole, "index": np.arange(1, len(self) + 1, dtype=np.int64)})
         joined = wanted.to_frame().join(table, on="id", how="left", maintain_order="left")
         return joined["index"].fill_null(0).to_numpy()
@@ -91,6 +95,21 @@ class Vocabulary:
             self._ids = pl.concat([self._ids, pl.Series("id", self._late, dtype=self._ids.dtype)], rechunk=True)
             self._late = []
         return self._ids
+
+    def _by_number(self, wanted: pl.Series) -> IndexArray | None:
+        """Indices of numbers, looked up where they stand in a row of all numbers; None where that row were too long."""
+        low, high = self._bounds()
+        if high - low >= DENSE * len(self) or high >= 2**63:
+            return None
+        index_R = np.zeros(high - low + 1, dtype=np.int64)
+        index_R[self._whole.cast(pl.Int64).to_numpy() - low] = np.arange(1, len(self) + 1)
+        number = wanted.cast(pl.Int64, strict=False).fill_null(low - 1 if low > -(2**63) else high + 1).to_numpy()
+        inside = (number >= low) & (number <= high)
+        return np.where(inside, index_R[np.where(inside, number, low) - low], 0)
+
+    def _bounds(self) -> tuple[int, int]:
+        low, high = self._whole.min(), self._whole.max()
+        return (low, high) if isinstance(low, int) and isinstance(high, int) else (0, -1)
 
     def _dictionary(self) -> dict[Id, int]:
         if self._lookup is None:

@@ -73,6 +73,8 @@ def impossible_times(frame: pl.DataFrame, settings: DataSettings) -> Done:
     """Times that no log can hold: before 1971, after 2099, or as the settings move these; years 1 and 9999 always."""
     first = settings.first_time if settings.earliest is None else datetime(2, 1, 1, tzinfo=UTC)
     last = settings.last_time if settings.latest is None else datetime(9999, 1, 1, tzinfo=UTC)
+    if _between(frame[TIMESTAMP], first, last):
+        return frame, None
     wrong = (pl.col(TIMESTAMP) < first) | (pl.col(TIMESTAMP) >= last)
     return without(
         frame,
@@ -187,6 +189,12 @@ def short(value: object, width: int = 40) -> str:
     """An id for a line of text: never empty, never ten thousand characters."""
     text = "(none)" if value is None or value == "" else str(value)
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _between(times: pl.Series, first: datetime, last: datetime) -> bool:
+    """Whether every known time lies from the first to before the last: two looks; a comparison writes a column."""
+    low, high = times.min(), times.max()
+    return not isinstance(low, datetime) or not isinstance(high, datetime) or (first <= low and high < last)
 
 
 def _suspects(frame: pl.DataFrame) -> pl.DataFrame:
