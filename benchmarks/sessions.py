@@ -15,10 +15,15 @@ from horae.data.settings import DataSettings
 
 METRICS = ("recall@20", "mrr@20")
 SETS = {
-    "yoochoose-100k": (),
-    "diginetica-sessions": ("train.epochs=5", "train.loss=sampled_softmax", "train.num_negatives=2048"),
+    "yoochoose-100k": ("train.batch_tokens=512", "train.average_steps=300", "train.epochs=25"),
+    "diginetica-sessions": (
+        "train.epochs=5",
+        "train.average_steps=500",
+        "train.loss=sampled_softmax",
+        "train.num_negatives=2048",
+    ),
 }
-SHARED = ('recommend.seen="include"', "model.dropout=0.3")
+SHARED = ('recommend.seen="include"', "model.dropout=0.3", "train.learning_rate=0.002")
 LENGTH = {"sasrec": "model.max_len=20", "gru4rec": "model.max_len=20"}
 
 

@@ -83,6 +83,8 @@ class Comparison:
             means = (self._mean(name, metric) for metric in ("ndcg@10", "recall@10", "coverage@10"))
             ndcg, recall, coverage = means
             lines.append(f"{name:<20} {ndcg:>8.4f} {recall:>10.4f} {coverage:>12.4f} {self._behind(name):>24}")
+        if any(" *" in line for line in lines):
+            lines.append("* ahead of it, as the whole interval says.")
         if len(self.folds) > 1:
             lines.append(f"Means over {len(self.folds)} folds; the order is by {RANKS_BY}.")
         return "\n".join(lines)
