@@ -20,11 +20,11 @@ from horae.models.compose import compose
 from horae.models.network import Network
 from horae.recipe import load_recipe
 from horae.sequences.batch import bucket
-from horae.sequences.framing import frame_next, windows
+from horae.sequences.framing import windows
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
 from horae.training.losses import full_softmax
-from horae.training.optimisers import make_optimiser
+from horae.training.optimisers import clip, make_optimiser
 from horae.training.train import check
 
 SETS = {"amazon-beauty-2014": 50, "ml-1m": 200}
@@ -60,7 +60,7 @@ def _stages(file: Path, length: int) -> dict[str, Any]:
 
     targets = positions = 0
     for rows in [chosen[0], *chosen]:  # the first is a warm-up, thrown away below
-        framed = timed("batch", lambda rows=rows: frame_next(cut.take(rows)))
+        framed = timed("batch", lambda rows=rows: network.framing.frame(cut.take(rows), rng))
         index_N = framed.target_BL.flatten().nonzero().squeeze(1)
         h_BLD = timed("encoder forward", lambda framed=framed: network.states(framed.batch))
         h_ND = h_BLD.flatten(0, 1).index_select(0, index_N)
@@ -71,9 +71,9 @@ def _stages(file: Path, length: int) -> dict[str, Any]:
                 h_ND, network.item_vectors(), target_N, precision=torch.bfloat16
             ),
         )
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         timed("encoder backward", loss.backward)
-        timed("clip", lambda: torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0))
+        timed("clip", lambda: clip(list(network.parameters()), 5.0))
         timed("optimiser", optimiser.step)
         targets, positions = targets + len(index_N), positions + framed.target_BL.numel()
     means = {stage: statistics.mean(values[1:]) for stage, values in taken.items()}

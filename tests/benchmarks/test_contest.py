@@ -1,5 +1,6 @@
 """Sides in turn, medians, ratios; and what stands where no environment was made."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,8 @@ def test_a_result_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
     with pytest.raises(ValueError, match="not JSON compliant"):
         record.write("start", {"seconds": float("nan")}, "0" * 40)
     assert (tmp_path / "start.json").read_text() == before
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_every_claim_can_be_started(claim: str):
+    assert callable(importlib.import_module(f"benchmarks.{claim}").measure)
