@@ -12,14 +12,17 @@ import horae
 from benchmarks.quality import METRICS, trained_and_judged
 
 SEED = 0
-BOUNDED = ("train.patience=5", "train.epochs=25")
+BOUNDED = ("train.patience=4", "train.epochs=20")
 SAMPLED = "train.loss=sampled_softmax"
 POPULAR = (SAMPLED, "train.num_negatives=256", "train.negatives=popularity")
 
 ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "base": ("sasrec", ()),
     "items drawn at random": ("sasrec", ('train.item_start="random"',)),
-    "weight_decay 0.1": ("sasrec", ("train.weight_decay=0.1",)),
+    "the weights as they are, no mean": ("sasrec", ("train.average_steps=0",)),
+    "no weight decay": ("sasrec", ("train.weight_decay=0.0",)),
+    "one layer": ("sasrec", ("model.num_layers=1",)),
+    "batches twice as large": ("sasrec", ("train.batch_tokens=2048",)),
     "l1 1e-6": ("sasrec", ("train.l1=1e-6",)),
     "no dropout": ("sasrec", ("model.dropout=0.0",)),
     "dropout of events": ("sasrec", ("model.dropout_kind=event",)),
@@ -28,7 +31,7 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sampled softmax, 256 uniform": ("sasrec", (SAMPLED, "train.num_negatives=256")),
     "sampled softmax, 256 by popularity, logQ": ("sasrec", POPULAR),
     "binary, 1 negative": ("sasrec", ("train.loss=binary",)),
-    "feed-forward as wide as dim": ("sasrec", ("model.ffn_multiple=1",)),
+    "feed-forward four times as wide": ("sasrec", ("model.ffn_multiple=4",)),
     "float32": ("sasrec", ("train.precision=float32",)),
     "relearned": ("sasrec", ("train.relearn=true",)),
     "item-knn": ("item-knn", ()),

@@ -25,7 +25,7 @@ from benchmarks.peers.handed import hand_over
 SETS = {"amazon-beauty-2014": 50, "ml-1m": 200}
 SHAPE = ("model.dim=64", "model.num_layers=2", "model.num_heads=2", "model.ffn_multiple=1")
 SAME_WORK = (*SHAPE, "train.loss=softmax", "train.windows=last")
-BATCH = {"amazon-beauty-2014": ("train.batch_tokens=1024",), "ml-1m": ()}
+BATCH = {"amazon-beauty-2014": ("train.batch_tokens=1024",), "ml-1m": ("train.batch_tokens=2048",)}
 OURS_FLOAT32 = f"{OURS}, float32"
 SAMPLED = {"loss": "ce_sampled", "negatives": 256, "bucket": 32}
 

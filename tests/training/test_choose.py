@@ -48,8 +48,8 @@ def test_repeats_get_the_newest_events_however_long_the_history(length, max_len)
     assert choice.recipe.name == choose.REPEATED and "repeat" in choice.reasons[0]
 
 
-def test_short_histories_by_the_day_get_strong_dropout():
-    choice = chosen(walk(200, 7, 100, DAY * 3), model={"dropout": 0.5, "max_len": 20}, train={"batch_tokens": 1024})
+def test_short_histories_by_the_day_get_small_batches_and_quick_steps():
+    choice = chosen(walk(200, 7, 100, DAY * 3), model={"max_len": 20}, train=choose.SHORT_TRAIN)
     assert choice.recipe.name == choose.SHORT and "short" in choice.reasons[0] and choice.facts.resolution == "day"
 
 
@@ -57,7 +57,7 @@ def test_short_histories_by_the_day_get_strong_dropout():
 def test_short_users_that_come_once_are_sessions(timed):
     choice = chosen(walk(400, 4, 60, 61.0, timed=timed))
     assert choice.recipe.name == choose.SESSIONS and "sessions" in choice.reasons[0]
-    assert "dropout" not in dict(choice.recipe.model) or choice.recipe.model["dropout"] != choose.SHORT_DROPOUT
+    assert choice.recipe.train["batch_tokens"] == choose.SESSION_BATCH_TOKENS
 
 
 def test_short_users_that_come_back_are_people():
@@ -113,7 +113,7 @@ def test_a_log_without_items_says_what_is_off():
 def test_what_is_set_by_hand_stands_over_the_choice():
     recipe, choice = settled(asked("auto", ["model.max_len=7", "train.epochs=3"]), walk(200, 7, 100, DAY))
     assert recipe.name == choice.recipe.name == choose.SHORT
-    assert recipe.model["max_len"] == 7 and recipe.train["epochs"] == 3 and recipe.model["dropout"] == 0.5
+    assert recipe.model["max_len"] == 7 and recipe.train["epochs"] == 3 and recipe.train["learning_rate"] == 0.005
     named, nothing = settled(asked("sasrec", ["model.dim=8"]), walk(20, 7, 100, DAY))
     assert named.model["dim"] == 8 and nothing is None
     assert asked(Recipe("mine", model={"encoder": "gru"})).name == "mine"

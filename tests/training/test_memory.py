@@ -13,9 +13,10 @@ def needed(*overrides, items=1000):
     return memory.bytes_needed(check(load_recipe("sasrec", overrides)), items, 1)
 
 
-def test_the_estimate_holds_every_parameter_five_times_without_allocating_any():
-    table = 4 * 5 * (10**9 + 1) * 64  # a billion items would never fit; nothing is allocated to find out
-    assert needed(items=10**9) == pytest.approx(table, rel=0.01)
+@pytest.mark.parametrize(("average_steps", "times"), [(0, 5), (100, 6)])
+def test_the_estimate_holds_every_parameter_five_times_and_its_mean_without_allocating_any(average_steps, times):
+    table = 4 * times * (10**9 + 1) * 64  # a billion items would never fit; nothing is allocated to find out
+    assert needed(f"train.average_steps={average_steps}", items=10**9) == pytest.approx(table, rel=0.01)
 
 
 def test_the_estimate_grows_with_dim_and_with_batch():
@@ -27,8 +28,8 @@ def test_what_cannot_fit_is_refused_before_it_starts_with_the_estimate_and_a_dim
     monkeypatch.setattr(memory, "bytes_there", lambda device: 2**22)
     with pytest.raises(RecipeError, match=r"dim = 64 with 20 items needs about 0\.0 GiB.*0\.0 GiB are free") as raised:
         horae.train(chain_log(users=30), "sasrec")
-    assert raised.value.hint == "Lower it: --set model.dim=4"
-    assert needed("model.dim=4", items=20) <= 2**22 < needed("model.dim=8", items=20)
+    assert raised.value.hint == "Lower it: --set model.dim=8"
+    assert needed("model.dim=8", items=20) <= 2**22 < needed("model.dim=16", items=20)
 
 
 @pytest.mark.parametrize(("there", "says"), [(2**30, "Lower it: --set model.dim="), (2**10, "No dim would fit")])

@@ -57,7 +57,7 @@ def test_the_best_recipe_trains_to_the_quality_that_was_found(tmp_path):
 
 def test_the_first_trial_is_the_recipe_and_the_best_is_no_worse():
     tuned = search(overrides=["model.dropout=0.2"])
-    assert tuned.trials[0].values == {"train.learning_rate": 0.001, "model.dropout": 0.2}
+    assert tuned.trials[0].values == {"train.learning_rate": 0.002, "model.dropout": 0.2}
     assert tuned.best.ndcg == max(trial.ndcg for trial in tuned.trials) >= tuned.trials[0].ndcg
     assert tuned.ended == "done" and len(tuned.trials) == 3
 

@@ -34,7 +34,7 @@ SESSION_HOURS: Final = 6.0
 """A user whose events lie closer together than this came once."""
 
 SHORT_LENGTH: Final = 12
-"""Below this, in the middle, a history says little: a network must be kept from learning it by heart."""
+"""Below this, in the middle, a history says little, and a log of them has few positions to learn from."""
 
 LONG_LENGTH: Final = 20
 """From here on there is enough of a history for its gaps and hours to tell something."""
@@ -54,11 +54,8 @@ REPEATED_LENGTH: Final = 50
 LENGTHS: Final = (20, 32, 50, 64, 100, 128, 200)
 """`max_len` is the first of these that holds nine of ten histories whole; the last where none does."""
 
-SHORT_DROPOUT: Final = 0.5
-"""Against learning short histories by heart."""
-
-SHORT_TRAIN: Final = {"batch_tokens": 1_024, "learning_rate": 0.003, "weight_decay": 0.1, "average_steps": 300}
-"""Short histories make few positions, so batches are small; the mean of quick, noisy weights beat slow, quiet ones."""
+SHORT_TRAIN: Final = {"batch_tokens": 512, "learning_rate": 0.005}
+"""Short histories make few positions, so batches are small; the mean of quick steps was best there."""
 
 SESSION_BATCH_TOKENS: Final = 512
 """As small, for sessions."""
@@ -103,7 +100,7 @@ class Choice:
     """A recipe, and why.
 
     Attributes:
-        recipe: An installed one, with its length, loss and dropout set for the log.
+        recipe: An installed one, with its length, loss and steps set for the log.
         reasons: Plain sentences, the recipe's first.
         facts: What they rest on.
     """
@@ -136,12 +133,8 @@ def choose_recipe(data: Events | Split) -> Choice:
         return Choice(recipe, (reason, *_notes(facts)), facts)
     model, train, reasons = _length(facts)
     if facts.median_length < SHORT_LENGTH and name != SESSIONS:
-        model |= {"dropout": SHORT_DROPOUT}
         train |= SHORT_TRAIN
-        reasons.append(
-            f"Dropout is {SHORT_DROPOUT:g}, batches are small, and the weights are a running mean: against learning "
-            "short histories by heart."
-        )
+        reasons.append("Batches are small and steps are quick, as short histories make few positions.")
     if name == SESSIONS:
         train |= {"batch_tokens": SESSION_BATCH_TOKENS}
         reasons.append("Batches are small, as sessions make few positions.")

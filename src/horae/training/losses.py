@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 LOGITS_IN_BUFFER = 2**22
-"""16 MiB of float32, 8 of bfloat16: small enough for the allocator to keep between steps, and mostly for a shared cache.
+"""16 MiB of float32, 8 of bfloat16: small enough for the allocator to keep between steps, and mostly for shared caches.
 With a quarter of it the loss took a sixth longer at 12,000 items, as each product adds to the whole table."""
 
 LOGITS_IN_BUFFER_ELSEWHERE = 2**26
