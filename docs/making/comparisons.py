@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["ablations", "ml1m_time", "recipes_ml100k", "sessions", "time_splits"]
+__all__ = ["ablations", "ml1m_time", "recipes_ml100k", "sessions", "time_splits", "tuning"]
 
 Said = Iterator[tuple[tuple[str, str], str]]
 WINDOWED: Final = "recent_popularity"
@@ -47,6 +47,22 @@ def sessions(result: Mapping[str, Any]) -> Said:
                 beside = run["opponents"].get("session_knn")
                 told = f"; session-kNN {beside[metric]:.4f}" if beside else ""
                 yield (f"{name}, `{recipe}`: {metric}", f"{name}，`{recipe}`：{metric}"), f"{_mean(run, metric)}{told}"
+
+
+def tuning(result: Mapping[str, Any]) -> Said:
+    """The best trial of each search, what it gained, and what mattered most."""
+    for name, search in result["searches"].items():
+        best, states = search["best"], search["states"]
+        tried = ", ".join(f"{count} {state}" for state, count in states.items())
+        settings = ", ".join(f"{key.partition('.')[2]} {value:.4g}" for key, value in best["values"].items())
+        what = (
+            f"{name}: best validation ndcg@10 of {len(search['trials'])} trials ({tried})",
+            f"{name}：{len(search['trials'])} 次试验中最佳验证 ndcg@10",
+        )
+        yield what, f"{best['ndcg']:.4f}, {search['gain_over_first']:+.1%} over the first; {settings}"
+        if search["importances"]:
+            told = ", ".join(f"{key} {share:.0%}" for key, share in list(search["importances"].items())[:3])
+            yield (f"{name}: what mattered", f"{name}：何者重要"), told
 
 
 def time_splits(result: Mapping[str, Any]) -> Said:

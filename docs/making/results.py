@@ -173,6 +173,7 @@ FIGURES: Final[dict[str, Tell]] = {
     "time_splits": comparisons.time_splits,
     "recipes_ml100k": comparisons.recipes_ml100k,
     "ablations": comparisons.ablations,
+    "tuning": comparisons.tuning,
     "peers_training": peers.training,
     "peers_quality": peers.quality,
     "peers_answers": peers.answers,
@@ -185,7 +186,7 @@ FIGURES: Final[dict[str, Tell]] = {
 }
 """Which figures of each claim's result are shown, in this order; a claim without a result is left out."""
 
-LONG: Final = {"recipes_ml100k", "ablations", "sessions", "ml1m_time", "simulate"}
+LONG: Final = {"recipes_ml100k", "ablations", "tuning", "sessions", "ml1m_time", "simulate"}
 SHORT: Final = tuple(claim for claim in FIGURES if claim not in LONG)
 """The claims that the READMEs show ..."""
 SECOND: Final = (
