@@ -180,7 +180,8 @@ class _FullSoftmax(torch.autograd.Function):
             p_NI = torch.mm(x_ND.to(precision), items_ID.T, out=buffer_NI[: len(x_ND)])
             top_N1 = None if safe else _shifted_where_needed(p_NI)
             few = max(1, CACHED // len(items_ID)) if on_cpu else len(p_NI)  # summed while still in a core's own cache
-            total_N1 = torch.cat([p.exp_().sum(dim=1, keepdim=True, dtype=h_ND.dtype) for p in p_NI.split(few)])
+            parts = (p_NI[at : at + few] for at in range(0, len(p_NI), few))
+            total_N1 = torch.cat([p.exp_().sum(dim=1, keepdim=True, dtype=h_ND.dtype) for p in parts])
             loss += (w_N1 * (total_N1.log() if top_N1 is None else total_N1.log() + top_N1)).sum()
             if grad_h_ND is not None and grad_e_ID is not None:
                 share_N1 = w_N1 / total_N1
