@@ -33,8 +33,8 @@ RECIPES = {
     "yoochoose-100k": ("auto", "sasrec", "lru", "gru4rec", "hstu"),
     "foursquare-nyc": ("auto", "bsarec", "lru", "gru4rec", "hstu"),
     "amazon-beauty-2014": ("auto", "lru"),
-    "online-retail": ("auto", "hstu", "lru"),
-    "ml-1m-users-1-2999": ("auto", "sasrec"),
+    "online-retail": ("auto", "lru"),
+    "ml-1m-users-1-2999": ("auto",),
     "deskdrop": ("auto", "lru"),
 }
 """Fewer where a training is long; what `auto` takes stands in its result."""
