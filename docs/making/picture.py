@@ -75,7 +75,7 @@ def _curve(side: str, points: Points, x: Any, y: Any, number: int) -> Iterator[s
     yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"/>'
     best = max(points, key=lambda point: point[QUALITY])
     yield f'<circle cx="{x(best["cpu_seconds"]):.1f}" cy="{y(best[QUALITY]):.1f}" r="4" fill="{colour}"/>'
-    place, row = LEFT + 8, TOP + 14 + 16 * number
+    place, row = WIDTH - RIGHT - 190, HEIGHT - BOTTOM - 46 + 16 * number
     yield _line(place, row, place + 18, row, "", colour)
     label = f"{NAMES[side]}: {best[QUALITY]:.4f} after {best['cpu_seconds']:,.0f} s"
     yield f'<text x="{place + 24}" y="{row + 4}">{label}</text>'
