@@ -4,7 +4,8 @@ deskdrop with a weekly refit; `auto` beside fixed recipes on all six, one seed.
 
 Everybody in a table was fitted on everything before the test: opponents by counting, networks by `train.relearn`.
 Epochs are bounded and early stopping is quicker than in the recipes, so that thirty trainings take an afternoon.
-`python -m benchmarks time_splits` runs all; `HORAE_SETS=foursquare-nyc,deskdrop` only some, into the same file.
+`python -m benchmarks time_splits` runs all; `HORAE_SETS=foursquare-nyc,deskdrop` only some, and `HORAE_RECIPES=lru` only one,
+into the same file.
 """
 
 from __future__ import annotations
@@ -34,27 +35,32 @@ MIXED = {
     "sasrec, recency, neighbours": ("sasrec", "recent-popularity", "recent-popularity", "item-knn"),
 }
 """For a log whose items are new every week; a member that stands twice counts twice."""
+AS_IT_IS = ("auto", "bsarec", "lru", "gru4rec", "hstu")
+"""Where `auto` takes `sasrec` as it is shipped."""
 RECIPES = {
+    "ml-1m-users-1-2999": ("auto", "sasrec", "lru", "gru4rec", "hstu"),
+    "amazon-beauty-2014": ("auto", "sasrec", "lru", "gru4rec", "hstu"),
+    "foursquare-nyc": AS_IT_IS,
+    "online-retail": AS_IT_IS,
     "yoochoose-100k": ("auto", "sasrec", "lru", "gru4rec", "hstu"),
-    "foursquare-nyc": ("auto", "bsarec", "lru", "gru4rec", "hstu"),
-    "amazon-beauty-2014": ("auto", "lru"),
-    "online-retail": ("auto", "lru"),
-    "ml-1m-users-1-2999": ("auto",),
-    "deskdrop": ("auto", "lru", *MIXED),
+    "deskdrop": ("auto", "sasrec", "lru", "gru4rec", "hstu", *MIXED),
 }
-"""Fewer where a training is long; what `auto` takes stands in its result."""
+OWN = RESULTS / "time_splits.json"
 OPPONENTS = ("popularity", "recent_popularity", "recent_popularity_live", "markov", "item_knn")
 BOUNDED = ("train.epochs=10", "train.patience=3", "train.validation_requests=3000")
 
 
 def measure(data: Path) -> dict[str, Any]:
     chosen = [name for name in os.environ.get("HORAE_SETS", ",".join(SETS)).split(",") if name]
-    before = json.loads((RESULTS / "time_splits.json").read_text()) if (RESULTS / "time_splits.json").exists() else {}
-    sets = {name: one for name, one in before.get("sets", {}).items() if name not in chosen}
+    only = [name for name in os.environ.get("HORAE_RECIPES", "").split(",") if name]
+    sets = json.loads(OWN.read_text())["sets"] if OWN.exists() else {}
     for name in chosen:
         events = horae.read_events(data / SETS[name])
         splits = split_rolling(events, WEEKS, "7d") if name == "deskdrop" else [horae.split_by_time(events)]
-        sets[name] = {recipe: _over(splits, recipe) for recipe in RECIPES[name]}
+        new = {recipe: _over(splits, recipe) for recipe in RECIPES[name] if not only or recipe in only}
+        known = {**sets.get(name, {}), **new}
+        sets[name] = {recipe: known[recipe] for recipe in RECIPES[name] if recipe in known}
+    sets = {name: sets[name] for name in SETS if name in sets}
     return {"protocol": "time split 8:1:1 (deskdrop: weekly refit, last 8 weeks), successive targets", "sets": sets}
 
 
