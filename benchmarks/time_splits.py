@@ -4,8 +4,8 @@ deskdrop with a weekly refit; `auto` beside fixed recipes on all six, one seed.
 
 Everybody in a table was fitted on everything before the test: opponents by counting, networks by `train.relearn`.
 Epochs are bounded and early stopping is quicker than in the recipes, so that thirty trainings take an afternoon.
-`python -m benchmarks time_splits` runs all; `HORAE_SETS=foursquare-nyc,deskdrop` only some, and `HORAE_RECIPES=lru` only one,
-into the same file.
+`python -m benchmarks time_splits` runs all; `HORAE_SETS=foursquare-nyc,deskdrop` only some,
+and `HORAE_RECIPES=lru` one recipe, into the same file.
 """
 
 from __future__ import annotations
