@@ -186,13 +186,24 @@ FIGURES: Final[dict[str, Tell]] = {
 }
 """Which figures of each claim's result are shown, in this order; a claim without a result is left out."""
 
-LONG: Final = {"recipes_ml100k", "ablations", "tuning", "sessions", "ml1m_time", "simulate"}
+LONG: Final = {
+    "recipes_ml100k",
+    "ablations",
+    "tuning",
+    "sessions",
+    "ml1m_time",
+    "ml1m_quality",
+    "ml100k_report",
+    "prepare",
+    "simulate",
+    "start",
+}
 SHORT: Final = tuple(claim for claim in FIGURES if claim not in LONG)
 """The claims that the READMEs show ..."""
 SECOND: Final = (
     "recall@10",
     "from CSV",
-    "peak memory of that training",
+    "peak memory",
     "an epoch of SASRec",
     "horae --help",
     "auto chose",
