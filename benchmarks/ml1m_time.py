@@ -21,8 +21,8 @@ SHARED = (
 )
 RUNS = {
     "hstu, request's time": ("hstu", ('model.time_bias="request"',)),
-    "hstu, events' times": ("hstu", ('model.time_bias="event"',)),
-    "hstu, no time": ("hstu", ('model.time_bias="none"',)),
+    "hstu, events' times": ("hstu", ('model.time_bias="event"', 'model.time_inputs=["gap"]')),
+    "hstu, no time": ("hstu", ('model.time_bias="none"', "model.time_inputs=[]")),
     "sasrec": ("sasrec", ()),
 }
 

@@ -88,7 +88,8 @@ def settings(cls: type[T], table: Table, where: str) -> T:
     """Fill a settings dataclass from a table, strictly.
 
     Args:
-        cls: A dataclass whose fields are bool, int, float, str, Literal, optional of those, or a tuple of str.
+        cls: A dataclass whose fields are bool, int, float, str, Literal, optional of those, a tuple of them, or a
+            dict of them by name.
         table: The recipe's table.
         where: The table's name for messages, such as `[train]`.
 
@@ -174,6 +175,11 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise RecipeError(f"{where} = {value!r}: expected a list.", hint=f'Write {where.split()[-1]} = ["..."].')
         return tuple(_typed(element, get_args(hint)[0], where) for element in value)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            name = where.split()[-1]
+            raise RecipeError(f"{where} = {value!r}: expected a table.", hint=f"Write {name} = {{name = 1.0}}.")
+        return {key: _typed(one, get_args(hint)[1], f"{where}.{key}") for key, one in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):

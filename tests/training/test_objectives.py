@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.models.batches import batch_of, framed
@@ -223,3 +225,24 @@ def test_values_are_learned_from_the_rows_of_their_items_alone(loss):
         grads.append(network.items.weight.grad)
     assert grads[1].is_sparse and not grads[0].is_sparse  # the row-wise optimiser takes no other
     torch.testing.assert_close(grads[1].to_dense(), grads[0])
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax", "binary", "gbce"])
+def test_a_behavior_of_weight_zero_is_not_learned_and_others_count_by_their_weights(loss):
+    network = network_of({"encoder": "gru"}).eval()
+    data = framed([[1, 2, 3], [2, 1, 4], [5, 3, 1]])
+    behavior_BL = torch.tensor([[1, 2], [2, 1], [3, 3]])
+
+    def loss_at(weights, kept=None):
+        objective = make_objective(
+            network, loss, count_I=COUNTS, seed=0, weight_of=None if weights is None else torch.tensor(weights)
+        )
+        chosen = data.target_BL if kept is None else data.target_BL * kept
+        ((_, value),) = objective.steps(network, replace(data, target_BL=chosen, target_behavior_BL=behavior_BL))
+        return value.item()
+
+    assert loss_at([1.0, 0.0, 1.0, 0.0]) == pytest.approx(loss_at(None, behavior_BL == 2), rel=1e-5)
+    if loss == "softmax":  # nothing is drawn, so parts can be put together
+        first, second = loss_at(None, behavior_BL == 1), loss_at(None, behavior_BL == 2)
+        assert loss_at([1.0, 3.0, 1.0, 0.0]) == pytest.approx((3 * first + second) / 4, rel=1e-5)
+    assert make_objective(network, loss, count_I=COUNTS, seed=0, weight_of=torch.zeros(4)).steps(network, data) == []

@@ -1,3 +1,4 @@
+import polars as pl
 import pytest
 import torch
 from tests.logs import chain_log, events_of
@@ -13,6 +14,7 @@ from horae.training.train import Options, check, refit
 
 QUIET = Options(progress=Quiet())
 SMALL = ["model.dim=16", "model.max_len=8", "model.num_layers=1", "train.epochs=2", "train.batch_tokens=256"]
+SHOP = pl.Enum(["view", "purchase"])
 LOG = chain_log(users=60, items=10, length=10)
 
 
@@ -279,3 +281,25 @@ def test_a_refit_that_is_stopped_is_no_refit():
     recommender = network(horae.split_by_time(LOG), "train.relearn=false")
     with pytest.raises(KeyboardInterrupt):
         refit(recommender, options=Options(progress=Stops(1)))
+
+
+def test_behaviors_have_weights_that_are_kept_with_the_run_and_unknown_ones_are_refused(tmp_path):
+    log = horae.Events(
+        LOG.frame.with_columns(behavior=pl.Series(["view", "purchase"] * (len(LOG.frame) // 2), dtype=SHOP))
+    )
+    weighted = network(log, "train.behavior_weights={purchase = 5, view = 0.5}")
+    assert not torch.equal(weighted.model.item_vectors(), network(log).model.item_vectors())
+    again = horae.load(weighted.save(tmp_path / "run"))
+    assert again.recipe.train["behavior_weights"] == {"purchase": 5.0, "view": 0.5}
+    with pytest.raises(RecipeError, match="names 'buy', which the log does not have") as caught:
+        network(log, "train.behavior_weights={buy = 5}")
+    assert "view, purchase" in str(caught.value)
+    with pytest.raises(RecipeError, match="all are 0"):
+        network(log, "train.behavior_weights={purchase = 0, view = 0}")
+    for wrong in ("-1", "inf", '"much"'):
+        with pytest.raises(RecipeError, match="behavior_weights"):
+            network(log, f"train.behavior_weights={{view = {wrong}}}")
+    with pytest.raises(RecipeError, match="expected a table"):
+        network(log, "train.behavior_weights=5")
+    with pytest.raises(RecipeError, match="has no effect with"):
+        network(log, "train.behavior_weights={view = 2}", "model.head=value", "train.loss=mean_squared_error")

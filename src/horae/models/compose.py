@@ -20,6 +20,7 @@ from horae.models.encoders.dropout import choose_kind
 from horae.models.ensemble import Ensemble, as_table, member_recipes
 from horae.models.heads import NextItem, Value
 from horae.models.items.ids import IdTable
+from horae.models.moments import Moments
 from horae.models.network import Network, NetworkSettings
 from horae.models.opponents import OPPONENTS, make_opponent, settings_of, variants
 from horae.recipe import Table, settings
@@ -58,7 +59,10 @@ def compose(table: Table, num_items: int, num_behaviors: int) -> Model:
     choose_kind(cast(nn.Module, encoder), shape.dropout_kind)
     head = Value(num_items) if shape.head == "value" else NextItem(num_items, shape.output_bias)
     behaviors = num_behaviors if shape.behavior_embedding else 0
-    return cast(Model, Network(IdTable(num_items, shape.dim), encoder, head, shape.max_len, behaviors, framing))
+    moments = Moments(shape.time_inputs, shape.dim, shape.time_encoding) if shape.time_inputs else None
+    items = IdTable(num_items, shape.dim)
+    network = Network(items, encoder, head, shape.max_len, behaviors, framing, moments, shape.time_dropout)
+    return cast(Model, network)
 
 
 def resolved(table: Table) -> dict[str, Any]:
@@ -77,7 +81,8 @@ def resolved(table: Table) -> dict[str, Any]:
             return dict(table)
         return {"opponent": name, **{key: value for key, value in filled.items() if value is not None}}
     shape, encoder_settings = _network_settings(table)
-    return {"encoder": table["encoder"], **dataclasses.asdict(shape), **dataclasses.asdict(encoder_settings)}
+    filled = {"encoder": table["encoder"], **dataclasses.asdict(shape), **dataclasses.asdict(encoder_settings)}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in filled.items()}  # as TOML has it
 
 
 def model_keys() -> dict[str, dict[str, Key]]:
@@ -129,6 +134,12 @@ def _network_settings(table: Table) -> tuple[NetworkSettings, Any]:
     for_network = {key: value for key, value in rest.items() if key in shared}
     shape, encoder_settings = settings(NetworkSettings, for_network, WHERE), settings(encoder_cls, own, WHERE)
     encoder_settings.check_dim(shape.dim)
+    looks_at_times = bool(shape.time_inputs) or getattr(encoder_settings, "timed", False)
+    if not looks_at_times and shape.time_dropout != NetworkSettings.time_dropout:
+        raise RecipeError(
+            f"{WHERE} time_dropout has no effect: the network looks at no times.",
+            hint='Remove it, or write time_inputs = ["gap", "wait"].',
+        )
     if shape.framing == "masked" and not _two_way(make_encoder):
         able = [name for name, entry in ENCODERS.items() if _two_way(_load(entry)[0])]
         raise RecipeError(

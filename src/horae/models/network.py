@@ -17,6 +17,7 @@ from horae.models.encoders import Encoder
 from horae.models.encoders.dropout import DropoutKind
 from horae.models.heads import Head
 from horae.models.items.ids import IdTable
+from horae.models.moments import Moments, TimeEncoding, TimeInput, without_some_times
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.framing import Framing, Masked, Next
 
@@ -57,6 +58,24 @@ class NetworkSettings:
     behavior_embedding: bool = field(
         default=False, metadata={"doc": "Add a learned vector of each event's behavior to its item's."}
     )
+    time_inputs: tuple[TimeInput, ...] = field(
+        default=(),
+        metadata={
+            "doc": "What each event's vector says about time: the `gap` since the event before, the `wait` until the "
+            "question after it is asked, and `hour`, `weekday`, `month` of both event and question (UTC)."
+        },
+    )
+    time_encoding: TimeEncoding = field(
+        default="buckets",
+        metadata={"doc": "How `gap` and `wait` are told: in logarithmic `buckets`, or in waves (`time2vec`)."},
+    )
+    time_dropout: float = field(
+        default=0.05,
+        metadata={
+            "doc": "Share of histories that lose their times in training, and of questions that lose theirs, so that "
+            "answers without times work; where the network looks at times."
+        },
+    )
 
     def __post_init__(self) -> None:
         for key in ("dim", "max_len"):
@@ -72,10 +91,32 @@ class NetworkSettings:
                 hint="Remove dropout_kind, or raise dropout.",
             )
         self._check_framing()
+        self._check_time()
         if self.head == "value" and self.output_bias:
             raise RecipeError(
                 '[model] output_bias has no effect with head = "value", which always has one.',
                 hint="Remove output_bias.",
+            )
+
+    def _check_time(self) -> None:
+        if not 0 <= self.time_dropout < 1:
+            raise RecipeError(
+                f"[model] time_dropout = {self.time_dropout}: expected a share from 0 to below 1.",
+                hint="0.0 drops nothing.",
+            )
+        if len(set(self.time_inputs)) < len(self.time_inputs):
+            raise RecipeError(
+                f"[model] time_inputs = {list(self.time_inputs)} names one twice.", hint="Name each once."
+            )
+        if self.framing == "masked" and "wait" in self.time_inputs:
+            raise RecipeError(
+                '[model] time_inputs: with framing = "masked" the question is asked at the event, so there is no wait.',
+                hint='Remove "wait".',
+            )
+        if self.time_encoding != "buckets" and not {"gap", "wait"} & set(self.time_inputs):
+            raise RecipeError(
+                f'[model] time_encoding = "{self.time_encoding}" has no effect: time_inputs has neither gap nor wait.',
+                hint='Write time_inputs = ["gap", "wait"], or remove time_encoding.',
             )
 
     def _check_framing(self) -> None:
@@ -111,9 +152,12 @@ class Network(nn.Module):
         num_behaviors: Adds a vector per behavior to the input; 0 for none.
         framing: What it learns to foretell, and how a request is put to it. Where it masks events, a learned vector,
             which is no item's, stands in a masked event's place.
+        moments: Adds to the input what the times say.
+        time_dropout: Share of histories, and of questions, that lose their times in training.
 
     Source: Kang & McAuley 2018 (arXiv:1808.09781), section III: scaled input (as in its code), shared item table.
-    Differs: a behavior's vector may be added to the item's; it starts at zero, so it changes nothing until it helps.
+    Differs: vectors of an event's behavior and times may be added to the item's; they start at zero, so they change
+        nothing until they help.
     """
 
     def __init__(
@@ -124,6 +168,8 @@ class Network(nn.Module):
         max_len: int,
         num_behaviors: int = 0,
         framing: Framing | None = None,
+        moments: Moments | None = None,
+        time_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.items = items
@@ -133,6 +179,9 @@ class Network(nn.Module):
         self.behavior_vectors = nn.Parameter(torch.zeros(num_behaviors + 1, items.dim)) if num_behaviors else None
         self.framing = framing or Next()
         assert encoder.causal == self.framing.causal
+        self.moments = moments
+        timed = moments is not None or getattr(encoder, "timed", False)
+        self.time_dropout = time_dropout if timed else 0.0
         self.mask_D = None if self.framing.causal else nn.Parameter(0.02 * torch.randn(items.dim))
 
     @property
@@ -216,10 +265,14 @@ class Network(nn.Module):
 
     def _input(self, batch: SequenceBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What an encoder takes."""
+        if self.training:
+            batch = without_some_times(batch, self.time_dropout)
         x_BLD = self.items.lookup(batch.item_BL)
         if self.mask_D is not None:
             x_BLD = torch.where(batch.item_BL[..., None] > 0, x_BLD, self.mask_D)
         x_BLD = x_BLD * self.items.dim**0.5
         if self.behavior_vectors is not None:
             x_BLD = x_BLD + self.behavior_vectors[batch.behavior_BL]
+        if self.moments is not None:
+            x_BLD = x_BLD + self.moments(batch)
         return x_BLD, batch.time_BL, batch.length_B, batch.request_time_BL

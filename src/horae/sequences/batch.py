@@ -6,7 +6,7 @@ Training, evaluation, the command line, HTTP and online learning all come throug
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import numpy as np
@@ -51,6 +51,10 @@ class SequenceBatch:
     def to(self, device: torch.device | str) -> SequenceBatch:
         """The same batch elsewhere."""
         return SequenceBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    def at_times(self, time_BL: Tensor, request_time_BL: Tensor) -> SequenceBatch:
+        """The same events and questions, at other times."""
+        return replace(self, time_BL=time_BL, request_time_BL=request_time_BL)
 
 
 def encode(histories: Histories, max_len: int | None = None, device: torch.device | str = "cpu") -> SequenceBatch:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Literal
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from horae.data.split import Split
+from horae.errors import RecipeError
 from horae.evaluation.opponents import choose
 from horae.evaluation.validation import quality, validation_cut
 from horae.models.base import Model
@@ -210,6 +211,7 @@ def _fit(
         popularity_power=goal.popularity_power,
         precision=_precision(goal.precision, network),
         l1=goal.l1,
+        weight_of=_weight_of(goal.behavior_weights, sequences.behaviors),
     )
     objective.prepare(network, torch.tensor(sequences.flat.value_N))
     network.items.touched_rows = goal.item_rows == "touched" or (
@@ -229,6 +231,26 @@ def _fit(
         resume=where.resume,
         made_of=json.dumps([dict(recipe.model), asdict(goal)], sort_keys=True),
     )
+
+
+def _weight_of(weights: Mapping[str, float], behaviors: Sequence[str]) -> torch.Tensor | None:
+    """By a behavior's index, which starts at 1; 0 is an event whose behavior is unknown.
+
+    Raises:
+        RecipeError: The log has no such behavior, or none that counts.
+    """
+    if not weights:
+        return None
+    unknown = sorted(set(weights) - set(behaviors))
+    if unknown:
+        raise RecipeError(
+            f"[train] behavior_weights names {unknown[0]!r}, which the log does not have.",
+            hint=f"Its behaviors: {', '.join(behaviors)}.",
+        )
+    weight_of = torch.tensor([1.0, *(weights.get(name, 1.0) for name in behaviors)])
+    if not weight_of[1:].any():
+        raise RecipeError("[train] behavior_weights leaves nothing to learn: all are 0.", hint="Raise one.")
+    return weight_of
 
 
 def _precision(asked: Literal["auto", "float32", "bfloat16"], network: Network) -> torch.dtype | None:

@@ -73,7 +73,12 @@ def full_softmax(
 
 
 def sampled_softmax(
-    h_ND: Tensor, e_ID: Tensor, target_N: Tensor, negative_S: Tensor, log_q_I: Tensor | None = None
+    h_ND: Tensor,
+    e_ID: Tensor,
+    target_N: Tensor,
+    negative_S: Tensor,
+    log_q_I: Tensor | None = None,
+    weight_N: Tensor | None = None,
 ) -> Tensor:
     """Cross entropy of the target among itself and S negatives that all rows share.
 
@@ -87,6 +92,7 @@ def sampled_softmax(
         log_q_I: Log of the chance of each item to be drawn (entry 0 unused). With it the negatives stand for all items:
             `log(S q)` is taken from their logits, so that popularity in the sampler does not become unpopularity in
             the scores. The target was not drawn and keeps its own. None: S equal negatives, as they are.
+        weight_N: Rows' weights; the mean is weighted by them. None: all equal.
 
     Source: Jean et al. 2015 (arXiv:1412.2007), section 3; Bengio & Senecal 2008 (doi:10.1109/TNN.2007.912312) for the
         weights; arXiv:2507.09331 for leaving the target's logit alone.
@@ -98,10 +104,10 @@ def sampled_softmax(
         negative_NS = negative_NS - log_q_I[negative_S] - math.log(len(negative_S))
     negative_NS = negative_NS.masked_fill(target_N[:, None] == negative_S, -torch.inf)
     everything_NS = torch.cat([positive_N[:, None], negative_NS], dim=1)  # logsumexp of -inf alone has no gradient
-    return (torch.logsumexp(everything_NS, dim=1) - positive_N).mean()
+    return _mean(torch.logsumexp(everything_NS, dim=1) - positive_N, weight_N)
 
 
-def binary(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, negative_NS: Tensor) -> Tensor:
+def binary(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, negative_NS: Tensor, weight_N: Tensor | None = None) -> Tensor:
     """Came or came not: the mean of `-log sigmoid(h . e_target) - sum_s log(1 - sigmoid(h . e_s))`.
 
     Args:
@@ -109,6 +115,7 @@ def binary(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, negative_NS: Tensor) ->
         e_ID: Item vectors.
         target_N: From 1 to I.
         negative_NS: Each row's own negatives; one that is the row's target counts nothing.
+        weight_N: As in `sampled_softmax`.
 
     Source: Kang & McAuley 2018 (arXiv:1808.09781), section III-E.
     Differs: any number of negatives, not one; a negative may be an item of the same user's history.
@@ -117,7 +124,7 @@ def binary(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, negative_NS: Tensor) ->
     negative_logit_NS = torch.einsum("nd,nsd->ns", h_ND, e_ID[negative_NS])
     hit_NS = negative_NS == target_N[:, None]
     negative_loss_NS = F.softplus(negative_logit_NS).masked_fill(hit_NS, 0.0)
-    return (F.softplus(-positive_N) + negative_loss_NS.sum(1)).mean()
+    return _mean(F.softplus(-positive_N) + negative_loss_NS.sum(1), weight_N)
 
 
 def binary_values(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, value_N: Tensor) -> Tensor:
@@ -143,6 +150,10 @@ def mean_squared_error(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, value_N: Te
     Differs: the user's factor is a state of the history; no penalty here, since weight decay is the optimiser's.
     """
     return F.mse_loss((h_ND * e_ID[target_N]).sum(-1), value_N.to(h_ND.dtype))
+
+
+def _mean(loss_N: Tensor, weight_N: Tensor | None) -> Tensor:
+    return loss_N.mean() if weight_N is None else (weight_N * loss_N).sum() / weight_N.sum()
 
 
 def _chunk_rows(num_items: int, dim: int, on_cpu: bool = True) -> int:
@@ -223,7 +234,14 @@ def calibrated_power(num_negatives: int, num_items: int, calibration: float) -> 
     return alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
 
 
-def gbce(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, negative_S: Tensor, power: float) -> Tensor:
+def gbce(
+    h_ND: Tensor,
+    e_ID: Tensor,
+    target_N: Tensor,
+    negative_S: Tensor,
+    power: float,
+    weight_N: Tensor | None = None,
+) -> Tensor:
     """Came or came not, the former raised to a power below 1, so that a few negatives do not make scores too sure.
 
     The mean of `-(power log sigmoid(h . e_target) + sum_s log(1 - sigmoid(h . e_s))) / (S + 1)`.
@@ -234,6 +252,7 @@ def gbce(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, negative_S: Tensor, power
         target_N: From 1 to I.
         negative_S: Item indices from 1, shared by all rows; one that is a row's target counts nothing there.
         power: beta; see `calibrated_power`.
+        weight_N: As in `sampled_softmax`.
 
     Source: Petrov & Macdonald 2023 (arXiv:2308.07192), section 5 (gBCE) and 6 (gSASRec).
     Differs: negatives are shared by the whole batch: with 2,000 positions, 256 negatives and dim 64 a step of the loss
@@ -243,4 +262,4 @@ def gbce(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, negative_S: Tensor, power
     positive_N = (h_ND * e_ID[target_N]).sum(-1)
     hit_NS = target_N[:, None] == negative_S
     negative_loss_NS = F.softplus(h_ND @ e_ID[negative_S].T).masked_fill(hit_NS, 0.0)
-    return (power * F.softplus(-positive_N) + negative_loss_NS.sum(1)).mean() / (len(negative_S) + 1)
+    return _mean(power * F.softplus(-positive_N) + negative_loss_NS.sum(1), weight_N) / (len(negative_S) + 1)

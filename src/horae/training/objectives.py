@@ -75,6 +75,7 @@ class NextItemObjective:
     Attributes:
         precision: Of the products of the full softmax; None: the network's own.
         calibration: The t of gBCE, from 0 to 1.
+        weight_of: What a target counts, by its behavior; None: all the same.
     """
 
     def __init__(self, loss: LossName, negatives: Negatives | None = None, num_negatives: int = 0) -> None:
@@ -84,6 +85,7 @@ class NextItemObjective:
         self.num_negatives = num_negatives
         self.precision: torch.dtype | None = None
         self.calibration = DEFAULT_CALIBRATION
+        self.weight_of: Tensor | None = None
 
     def prepare(self, network: Network, value_N: Tensor) -> None:
         """Nothing: values play no part."""
@@ -91,14 +93,17 @@ class NextItemObjective:
     def steps(self, network: Network, framed: Framed) -> list[Step]:
         """One step, over the positions that have a target."""
         index_N = framed.target_BL.flatten().nonzero().squeeze(1)
+        weight_N = self._weights(framed.target_behavior_BL.flatten()[index_N])
+        if weight_N is not None:
+            index_N, weight_N = index_N[weight_N > 0], weight_N[weight_N > 0]
         if len(index_N) == 0:
             return []
         h_ND = network.states(framed.batch).flatten(0, 1).index_select(0, index_N)
         target_N = framed.target_BL.flatten()[index_N]
         if self.negatives is None:
-            loss = full_softmax(h_ND, network.item_vectors(), target_N, precision=self.precision)
+            loss = full_softmax(h_ND, network.item_vectors(), target_N, weight_N, precision=self.precision)
         else:
-            loss = self._sampled(network, self.negatives, h_ND, target_N)
+            loss = self._sampled(network, self.negatives, h_ND, target_N, weight_N)
         return [(list(network.parameters()), loss)]
 
     def state(self) -> dict[str, Tensor]:
@@ -110,7 +115,12 @@ class NextItemObjective:
         if self.negatives is not None:
             self.negatives.load_state(state["negatives"])
 
-    def _sampled(self, network: Network, negatives: Negatives, h_ND: Tensor, target_N: Tensor) -> Tensor:
+    def _weights(self, behavior_N: Tensor) -> Tensor | None:
+        return None if self.weight_of is None else self.weight_of.to(behavior_N.device)[behavior_N]
+
+    def _sampled(
+        self, network: Network, negatives: Negatives, h_ND: Tensor, target_N: Tensor, weight_N: Tensor | None
+    ) -> Tensor:
         """A loss over the drawn items alone: of a large table, only their rows are looked at."""
         shape = (len(target_N), self.num_negatives) if self.loss == "binary" else (self.num_negatives,)
         drawn = negatives.draw(*shape, device=h_ND.device)
@@ -118,13 +128,13 @@ class NextItemObjective:
         target_N, negative = place[: len(target_N)], place[len(target_N) :].view(shape)
         e_ND = network.vectors_of(items_N)
         if self.loss == "binary":
-            return binary(h_ND, e_ND, target_N, negative)
+            return binary(h_ND, e_ND, target_N, negative, weight_N)
         if self.loss == "gbce":
             power = calibrated_power(self.num_negatives, network.num_items, self.calibration)
-            return gbce(h_ND, e_ND, target_N, negative, power)
+            return gbce(h_ND, e_ND, target_N, negative, power, weight_N)
         log_q_I = negatives.log_q_I
         log_q_N = None if log_q_I is None else log_q_I.to(h_ND.device)[items_N]
-        return sampled_softmax(h_ND, e_ND, target_N, negative, log_q_N)
+        return sampled_softmax(h_ND, e_ND, target_N, negative, log_q_N, weight_N)
 
 
 class ValueObjective:
@@ -219,6 +229,7 @@ def make_objective(
     popularity_power: float | None = None,
     precision: torch.dtype | None = None,
     l1: float = 0.0,
+    weight_of: Tensor | None = None,
 ) -> Objective:
     """The objective that a recipe's `[train]` table and the network's head ask for.
 
@@ -233,6 +244,7 @@ def make_objective(
         popularity_power: What counts are raised to where negatives are drawn by popularity; None: 0.75.
         precision: Of the full softmax's products; None: the network's own.
         l1: Weight of the absolute sum of the encoder's weights; see `Penalised`.
+        weight_of: What a target counts, by its behavior's index; None: all the same.
 
     Raises:
         RecipeError: A loss that does not fit the head; a key that has no effect, or an impossible value.
@@ -253,6 +265,7 @@ def make_objective(
         foretelling = NextItemObjective(loss, sampler, (num_negatives or DEFAULT_NEGATIVES[loss]) if draws else 0)
         foretelling.precision = precision
         foretelling.calibration = DEFAULT_CALIBRATION if calibration is None else calibration
+        foretelling.weight_of = weight_of
         objective = foretelling
     return Penalised(objective, l1) if l1 > 0 else objective
 

@@ -6,6 +6,7 @@ module knows no data.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -67,6 +68,13 @@ class ObjectiveSettings:
             "events or fewer."
         },
     )
+    behavior_weights: dict[str, float] = field(
+        default_factory=dict,
+        metadata={
+            "doc": "What a target counts in the loss, by its behavior: {purchase = 5.0}; 1 where not named, 0 for "
+            "nothing. For next items."
+        },
+    )
     l1: float = field(default=0.0, metadata={"doc": "Weight of the absolute sum of the encoder's weights."})
     precision: Literal["auto", "float32", "bfloat16"] = field(
         default="auto",
@@ -111,6 +119,10 @@ def check(recipe: Recipe) -> Recipe:
         goal.popularity_power,
         goal.l1,
     )
+    if goal.behavior_weights and model["head"] != "next_item":
+        raise RecipeError(
+            f'[train] behavior_weights has no effect with [model] head = "{model["head"]}".', hint="Remove it."
+        )
     train_table = {**asdict(goal), **asdict(loop)}
     known = {key: value for key, value in train_table.items() if value is not None}
     return replace(recipe, model=model, train=known, recommend=recommend)
@@ -141,6 +153,11 @@ def train_settings(table: Mapping[str, Any]) -> tuple[LoopSettings, ObjectiveSet
             read_settings(_AllTrainKeys, {key: table[key]}, "[train]")  # raises, naming the nearest key
     loop = LoopSettings.from_table(table)
     goal = read_settings(ObjectiveSettings, {k: v for k, v in table.items() if k in goal_keys}, "[train]")
+    for behavior, weight in goal.behavior_weights.items():
+        if not 0 <= weight < math.inf:
+            raise RecipeError(
+                f"[train] behavior_weights.{behavior} = {weight}: expected 0 or more.", hint="0 leaves it out."
+            )
     if goal.precision != "auto" and goal.loss != "softmax":
         raise RecipeError(f'[train] precision has no effect with loss = "{goal.loss}".', hint="Remove precision.")
     if goal.item_rows == "touched" and goal.loss not in DRAWING:

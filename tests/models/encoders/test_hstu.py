@@ -1,7 +1,5 @@
 """HSTU against its formula in plain numbers, what it may know of time, and what it learns that order cannot show."""
 
-import math
-
 import pytest
 import torch
 from torch import nn
@@ -170,20 +168,6 @@ def test_the_short_way_to_the_newest_state_gives_the_same(name):
         torch.testing.assert_close(encoder.newest(*given), wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_times_of_whole_rows_and_of_single_questions_are_lost_in_training_only():
-    x_BLD = torch.randn(400, LENGTH, DIM)
-    time_BL, asked_BL = times(400)
-    encoder = made(HSTUSettings(num_layers=1, time_dropout=0.25))
-    known = states(encoder, x_BLD, time_BL, asked_BL)
-    unknown = states(encoder, x_BLD, UNKNOWN_BL[:1].expand(400, -1), asked_BL)
-    torch.testing.assert_close(states(encoder, x_BLD, time_BL, UNKNOWN_BL[:1].expand(400, -1)), unknown)
-    trained = states(encoder.train(), x_BLD, time_BL, asked_BL)
-    lost_BL = (trained - unknown).abs().amax(2) < 1e-5
-    kept_BL = (trained - known).abs().amax(2) < 1e-5
-    assert (lost_BL ^ kept_BL).all() and 60 < lost_BL.all(1).sum() < 140
-    assert 0.2 < lost_BL[~lost_BL.all(1)].float().mean() < 0.3
-
-
 def test_without_any_time_it_answers_and_learns():
     encoder = made().train()
     out = encoder(torch.randn(2, LENGTH, DIM), UNKNOWN_BL, torch.tensor([LENGTH, 2]), UNKNOWN_BL)
@@ -239,34 +223,10 @@ def test_what_the_elapsed_time_decides_is_learned_from_the_requests_time_and_not
         (lambda: HSTUSettings(num_layers=0), "num_layers = 0"),
         (lambda: HSTUSettings(num_heads=0), "num_heads = 0"),
         (lambda: HSTUSettings(num_buckets=2), "num_buckets = 2: expected at least 3"),
-        (lambda: HSTUSettings(time_dropout=1.0), r"time_dropout = 1\.0"),
-        (lambda: HSTUSettings(time_dropout=math.nan), "time_dropout = nan"),
         (lambda: HSTUSettings(time_bias="none", num_buckets=64), 'num_buckets has no effect with time_bias = "none"'),
-        (lambda: HSTUSettings(time_bias="none", time_dropout=0.1), "time_dropout has no effect"),
         (lambda: HSTU(HSTUSettings(num_heads=3), 8, 4, 0.1), "dim = 8 .* num_heads = 3"),
     ],
 )
 def test_impossible_settings_are_refused(make, match):
     with pytest.raises(RecipeError, match=match):
         make()
-
-
-@pytest.mark.parametrize("name", ["both", "event"])
-def test_an_input_says_how_long_the_question_was_in_coming(name):
-    encoder, x_BLD = made(SETTINGS[name]), torch.randn(2, LENGTH, DIM)
-    time_BL, asked_BL = times()
-    nn.init.normal_(encoder.gap_ND)
-    gap_BL = asked_BL - time_BL if name == "both" else torch.cat([UNKNOWN_BL[:, :1], time_BL.diff(dim=1)], dim=1)
-    wanted_BL = torch.tensor(
-        [[128 if math.isnan(gap) else int(1 + 126 * math.log(gap) / math.log(20 * 365.25 * DAY)) for gap in line]
-         for line in gap_BL.tolist()]
-    )  # fmt: skip
-    got = states(encoder, x_BLD, time_BL, asked_BL)
-    told_BLD = x_BLD + encoder.gap_ND.detach()[wanted_BL]
-    encoder.gap_ND = None
-    torch.testing.assert_close(got, states(encoder, told_BLD, time_BL, asked_BL))
-
-
-def test_a_gap_vector_without_times_is_refused():
-    with pytest.raises(RecipeError, match="gap_vector has no effect"):
-        HSTUSettings(time_bias="none", gap_vector=False)

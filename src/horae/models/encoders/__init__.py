@@ -20,6 +20,8 @@ ENCODERS: dict[str, tuple[str, str, str]] = {
     "low_pass": ("horae.models.encoders.low_pass", "LowPassTransformer", "LowPassSettings"),
     "gru": ("horae.models.encoders.gru", "GRU", "RecurrentSettings"),
     "lstm": ("horae.models.encoders.lstm", "LSTM", "RecurrentSettings"),
+    "decay_gru": ("horae.models.encoders.decay", "DecayGRU", "DecaySettings"),
+    "decay_lstm": ("horae.models.encoders.decay", "DecayLSTM", "DecaySettings"),
     "hstu": ("horae.models.encoders.hstu", "HSTU", "HSTUSettings"),
     "linear_recurrence": ("horae.models.encoders.linear_recurrence", "LinearRecurrence", "LinearRecurrenceSettings"),
 }
@@ -27,7 +29,10 @@ ENCODERS: dict[str, tuple[str, str, str]] = {
 
 
 class EncoderSettings(Protocol):
-    """An encoder's own keys of `[model]`: a dataclass that refuses impossible values when it is made."""
+    """An encoder's own keys of `[model]`: a dataclass that refuses impossible values when it is made.
+
+    One whose encoder looks at times has `timed`, true where these settings let it.
+    """
 
     def check_dim(self, dim: int) -> None:
         """Refuse, as a `RecipeError`, a width that the encoder cannot have."""
@@ -39,7 +44,7 @@ class Encoder(Protocol):
 
     A class with `two_way = True` also takes `causal=False`, and then looks at later positions, too. One that can answer
     a request at less than the cost of all states has `newest`, which takes what a call takes and gives what `last`
-    makes of it.
+    makes of it. One that looks at times has `timed = True`, and in training some of its histories lose theirs.
 
     Attributes:
         causal: True where the state at a position depends on no later position.

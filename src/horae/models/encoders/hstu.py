@@ -6,7 +6,7 @@ has looked at it and at the events before it. Does not know items.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from horae.errors import RecipeError
 from horae.models.encoders import last_state
 from horae.models.encoders.dropout import Dropout
-from horae.models.encoders.time_bias import Gaps, RelativeBias, gap_buckets
+from horae.models.encoders.time_bias import NUM_BUCKETS, Gaps, RelativeBias, gap_buckets
 
 __all__ = ["HSTU", "HSTUSettings"]
 
@@ -37,22 +37,8 @@ class HSTUSettings:
             "before the newest event (event), or not at all (none)."
         },
     )
-    gap_vector: bool = field(
-        default=True,
-        metadata={
-            "doc": "Add to each event's vector a learned one for how long after it the next question is asked; with "
-            'time_bias = "event", for how long after the event before it happened.'
-        },
-    )
     num_buckets: int = field(
-        default=128, metadata={"doc": "Steps of the logarithmic scale of time, from a second to 20 years."}
-    )
-    time_dropout: float = field(
-        default=0.05,
-        metadata={
-            "doc": "Share of histories that lose their times in training, and of questions that lose theirs, so that "
-            "answers without times work."
-        },
+        default=NUM_BUCKETS, metadata={"doc": "Steps of the logarithmic scale of time, from a second to 20 years."}
     )
 
     def __post_init__(self) -> None:
@@ -61,13 +47,16 @@ class HSTUSettings:
                 raise RecipeError(
                     f"[model] {key} = {getattr(self, key)}: expected at least {least}.", hint=f"Raise {key}."
                 )
-        if not 0 <= self.time_dropout < 1:
+        if self.time_bias == "none" and self.num_buckets != NUM_BUCKETS:
             raise RecipeError(
-                f"[model] time_dropout = {self.time_dropout}: expected a share from 0 to below 1.",
-                hint="0.0 drops nothing.",
+                '[model] num_buckets has no effect with time_bias = "none".',
+                hint='Remove num_buckets, or choose time_bias = "request".',
             )
-        if self.time_bias == "none":
-            self._refuse_time_keys()
+
+    @property
+    def timed(self) -> bool:
+        """See `EncoderSettings`."""
+        return self.time_bias != "none"
 
     def check_dim(self, dim: int) -> None:
         """See `EncoderSettings`."""
@@ -76,14 +65,6 @@ class HSTUSettings:
                 f"[model] dim = {dim} cannot be divided among num_heads = {self.num_heads}.",
                 hint=f"Choose num_heads from {', '.join(str(n) for n in range(1, 17) if dim % n == 0)}.",
             )
-
-    def _refuse_time_keys(self) -> None:
-        for key in fields(self):
-            if key.name in ("gap_vector", "num_buckets", "time_dropout") and getattr(self, key.name) != key.default:
-                raise RecipeError(
-                    f'[model] {key.name} has no effect with time_bias = "none".',
-                    hint=f'Remove {key.name}, or choose time_bias = "request".',
-                )
 
 
 class HSTU(nn.Module):
@@ -96,9 +77,7 @@ class HSTU(nn.Module):
         x_BLD -> h_BLD, L at most `max_len`. Padding at the right needs no mask: no real position looks to its right.
 
     Source: Zhai et al. 2024 (arXiv:2402.17152), section 3.
-    Differs: no vectors of absolute positions; a LayerNorm at the end; some histories lose their times in training; with
-        `gap_vector` an event's vector also says how long after it the question is asked, which a bias among many keys
-        tells but faintly.
+    Differs: no vectors of absolute positions; a LayerNorm at the end.
     """
 
     causal = True
@@ -108,8 +87,7 @@ class HSTU(nn.Module):
         settings.check_dim(dim)
         self.max_len = max_len
         self.settings = settings
-        told = settings.gap_vector and settings.time_bias != "none"
-        self.gap_ND = nn.Parameter(torch.zeros(settings.num_buckets + 1, dim)) if told else None
+        self.timed = settings.timed
         self.input_dropout = Dropout(dropout, of_inputs=True)
         self.layers = nn.ModuleList(Layer(settings, dim, max_len, dropout) for _ in range(settings.num_layers))
         self.norm = nn.LayerNorm(dim)
@@ -117,7 +95,7 @@ class HSTU(nn.Module):
     def forward(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor, request_time_BL: Tensor) -> Tensor:
         """See `Encoder`."""
         gaps = self._gaps(time_BL, request_time_BL)
-        h_BLD = self._told(x_BLD, gaps)
+        h_BLD = self.input_dropout(x_BLD)
         for layer in self.layers:
             h_BLD = layer(h_BLD, gaps)
         normed: Tensor = self.norm(h_BLD)
@@ -126,7 +104,7 @@ class HSTU(nn.Module):
     def newest(self, x_BLD: Tensor, time_BL: Tensor, length_B: Tensor, request_time_BL: Tensor) -> Tensor:
         """`h_BD`: `last` of `forward`, but the last layer computes no state that nobody asks for."""
         gaps = self._gaps(time_BL, request_time_BL)
-        h_BLD = self._told(x_BLD, gaps)
+        h_BLD = self.input_dropout(x_BLD)
         for number in range(len(self.layers) - 1):
             h_BLD = self.layers[number](h_BLD, gaps)
         normed: Tensor = self.norm(cast(Layer, self.layers[-1]).newest(h_BLD, gaps, length_B).squeeze(1))
@@ -136,29 +114,14 @@ class HSTU(nn.Module):
         """See `Encoder`."""
         return last_state(h_BLD, length_B)
 
-    def _told(self, x_BLD: Tensor, gaps: Gaps) -> Tensor:
-        """Inputs that say how long the question was in coming, or, with events' times alone, how long they were."""
-        if self.gap_ND is not None and gaps.bucket_BQL is not None:
-            before = 0 if self.settings.time_bias == "request" else -1
-            bucket_BN = gaps.bucket_BQL.diagonal(before, dim1=1, dim2=2)
-            bucket_BL = F.pad(bucket_BN, (-before, 0), value=self.settings.num_buckets)  # before the first: unknown
-            x_BLD = x_BLD + F.embedding(bucket_BL, self.gap_ND)
-        dropped: Tensor = self.input_dropout(x_BLD)
-        return dropped
-
     def _gaps(self, time_BL: Tensor, request_time_BL: Tensor) -> Gaps:
         length = time_BL.shape[1]
         assert length <= self.max_len, f"{length} positions, {self.max_len} at most"
         return Gaps.between(length, self.max_len, self._buckets(time_BL, request_time_BL), time_BL.device)
 
     def _buckets(self, time_BL: Tensor, request_time_BL: Tensor) -> Tensor | None:
-        if self.settings.time_bias == "none":
+        if not self.timed:
             return None
-        if self.training and self.settings.time_dropout > 0:
-            lost_B1 = torch.rand(len(time_BL), 1, device=time_BL.device) < self.settings.time_dropout
-            unasked_BL = torch.rand(time_BL.shape, device=time_BL.device) < self.settings.time_dropout
-            time_BL = time_BL.masked_fill(lost_B1, torch.nan)
-            request_time_BL = request_time_BL.masked_fill(unasked_BL, torch.nan)
         asked_BL = request_time_BL if self.settings.time_bias == "request" else time_BL
         return gap_buckets(asked_BL, time_BL, self.settings.num_buckets)
 

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FASTER", "NEVER", "Gaps", "RelativeBias", "gap_buckets"]
+__all__ = ["FASTER", "NEVER", "NUM_BUCKETS", "Gaps", "RelativeBias", "gap_buckets", "steps_of"]
 
 LONGEST_SECONDS = 20 * 365.25 * 86_400
+NUM_BUCKETS = 128
+"""Steps of the logarithmic scale of time, where nothing else is asked for."""
+
 NEVER = -1e4
 """Bias of a key that comes after its query: SiLU and its slope are exactly 0 there, in half precision too."""
 
@@ -24,20 +27,25 @@ FASTER = 10.0
 
 
 def gap_buckets(asked_BL: Tensor, time_BL: Tensor, num_buckets: int) -> Tensor:
-    """`bucket_BLL`, int64: which step of a logarithmic scale the time from each key to each question falls on.
-
-    Bucket 0 is under a second (or negative), `num_buckets - 1` is 20 years or more; the others between are equally wide
-    on the logarithm. `num_buckets` itself says that one of the two times is unknown.
+    """`bucket_BLL`: the step (`steps_of`) that the time from each key to each question falls on.
 
     Args:
         asked_BL: Seconds, of the questions; NaN where unknown.
         time_BL: Seconds, of the events asked about; NaN where unknown.
         num_buckets: At least 3.
     """
+    return steps_of((asked_BL[:, :, None] - time_BL[:, None, :]).float(), num_buckets)  # a Unix time needs float64
+
+
+def steps_of(seconds: Tensor, num_buckets: int) -> Tensor:
+    """int64, of the same shape: which step of a logarithmic scale each span falls on; overwrites `seconds`.
+
+    Step 0 is under a second (or negative), `num_buckets - 1` is 20 years or more; the others between are equally wide
+    on the logarithm. `num_buckets` itself says that the span is unknown (NaN).
+    """
     steps = (num_buckets - 2) / math.log(LONGEST_SECONDS)
-    gap_BLL = (asked_BL[:, :, None] - time_BL[:, None, :]).float()  # subtracted in float64: a Unix time needs it
-    step_BLL = gap_BLL.clamp_(min=0.5).log_().mul_(steps).add_(1)
-    return step_BLL.clamp_(0, num_buckets - 1).nan_to_num_(nan=num_buckets).to(torch.int64)
+    step = seconds.clamp_(min=0.5).log_().mul_(steps).add_(1)
+    return step.clamp_(0, num_buckets - 1).nan_to_num_(nan=num_buckets).to(torch.int64)
 
 
 @dataclass(frozen=True)
