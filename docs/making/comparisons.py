@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["ablations", "ml1m_time", "recipes_ml100k", "sessions", "time_splits", "tuning"]
+__all__ = ["ablations", "ml1m_time", "recipes_ml100k", "sessions", "time_ablations", "time_splits", "tuning"]
 
 Said = Iterator[tuple[tuple[str, str], str]]
 WINDOWED: Final = "recent_popularity"
@@ -81,6 +81,15 @@ def time_splits(result: Mapping[str, Any]) -> Said:
                 (f"{name}, time split, ndcg@10; auto chose `{chosen}`", f"{name}：ndcg@10；auto 选 `{chosen}`"),
                 told,
             )
+
+
+def time_ablations(result: Mapping[str, Any]) -> Said:
+    """Each switch beside the network without it."""
+    for name, switches in result["sets"].items():
+        for switch, run in switches.items():
+            told = "; ".join(_gap(without, gap) for without, gap in run.get("against", {}).items())
+            what = f"{name}, time split, {switch}: ndcg@10", f"{name}，按时间切分，{switch}：ndcg@10"
+            yield what, f"{run['ndcg@10']:.4f}" + (f"; {told}" if told else "")
 
 
 def _gap(opponent: str, gap: Mapping[str, float]) -> str:

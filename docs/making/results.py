@@ -171,6 +171,7 @@ FIGURES: Final[dict[str, Tell]] = {
     "ml1m_time": comparisons.ml1m_time,
     "sessions": comparisons.sessions,
     "time_splits": comparisons.time_splits,
+    "time_ablations": comparisons.time_ablations,
     "recipes_ml100k": comparisons.recipes_ml100k,
     "ablations": comparisons.ablations,
     "tuning": comparisons.tuning,
@@ -187,6 +188,7 @@ FIGURES: Final[dict[str, Tell]] = {
 """Which figures of each claim's result are shown, in this order; a claim without a result is left out."""
 
 LONG: Final = {
+    "time_ablations",
     "recipes_ml100k",
     "ablations",
     "tuning",
