@@ -33,8 +33,11 @@ WEEKS = 8
 MIXED = {
     "recency and neighbours": ("recent-popularity", "recent-popularity", "item-knn"),
     "sasrec, recency, neighbours": ("sasrec", "recent-popularity", "recent-popularity", "item-knn"),
+    "live recency and neighbours": ("live-popularity", "live-popularity", "item-knn"),
+    "sasrec, live recency, neighbours": ("sasrec", "live-popularity", "live-popularity", "item-knn"),
 }
-"""For a log whose items are new every week; a member that stands twice counts twice."""
+"""For a log whose items are new every week; a member that stands twice counts twice. `live-popularity` knows what
+everybody did up to each request, as a running service does; so does the opponent `recent_popularity_live`."""
 AS_IT_IS = ("auto", "bsarec", "lru", "gru4rec", "hstu")
 """Where `auto` takes `sasrec` as it is shipped."""
 RECIPES = {

@@ -19,6 +19,7 @@ from horae.data.split import Split
 from horae.evaluation.cut import Cut
 from horae.evaluation.metrics.ranks import BoolArray, FloatArray, IndexArray
 from horae.evaluation.table import audit_text
+from horae.models.base import Following
 from horae.recommend.recommender import Recommender
 from horae.schema import EVENT_ORDER, ITEM, TIMESTAMP, USER, Events, Requests
 
@@ -27,6 +28,9 @@ __all__ = ["Audit", "Finding", "audit"]
 MOMENTS = 3
 DEPTH = 20
 LOOK_BACK = 50
+ALONE = 2
+"""Requests at each moment where each is asked by itself."""
+
 EVENTS_IN_COPY = 200_000
 TOLERANCE = 1e-4
 """Relative, on scores: the same input in another batch differs by less, a leak by more."""
@@ -104,7 +108,7 @@ def audit(recommender: Recommender, split: Split, cut: Cut, *, requests: int = 6
         seed: Of the sample and of the changes.
     """
     rng = np.random.default_rng(seed)
-    copies = list(_copies(split, cut, requests, rng))
+    copies = list(_copies(split, cut, requests, rng, alone=isinstance(recommender.model, Following)))
     before = [(copy, _lists(recommender, copy)) for copy in copies]
     findings = [_finding(name, change, recommender, before, rng) for name, change in _changes(split).items()]
     return Audit(tuple(findings), _trained_on(recommender, split))
@@ -121,8 +125,12 @@ def _changes(split: Split) -> dict[str, Change]:
     return changes
 
 
-def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator) -> Iterator[_Copy]:
-    """Three moments of the test part; at each, the last requests before it of different users."""
+def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator, alone: bool = False) -> Iterator[_Copy]:
+    """Three moments of the test part; at each, the last requests before it of different users.
+
+    Where a model knows what others did up to each request (`alone`), one's future is another's past: then only a few
+    are asked, each by itself.
+    """
     frame = split.events.frame
     time = frame[TIMESTAMP].to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy()
     user_of = frame[USER].rle_id().to_numpy().astype(np.int64)
@@ -134,7 +142,8 @@ def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator) -> 
         drawn = cut.row_B[order[max(0, end - LOOK_BACK * each) : end]][::-1]
         _, first = np.unique(user_of[drawn], return_index=True)
         rows = drawn[np.sort(first)][:each]
-        yield _copy(split.events, rows, user_of, time, rng)
+        for asked in rows[:ALONE, None] if alone else [rows]:
+            yield _copy(split.events, asked, user_of, time, rng)
 
 
 def _copy(events: Events, rows: IndexArray, user_of: IndexArray, time: FloatArray, rng: np.random.Generator) -> _Copy:

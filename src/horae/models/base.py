@@ -13,7 +13,7 @@ from torch import Tensor
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
 
-__all__ = ["Model", "Opponent"]
+__all__ = ["Following", "Model", "Opponent"]
 
 
 @runtime_checkable
@@ -55,4 +55,17 @@ class Opponent(Model, Protocol):
 
     def fit(self, sequences: Sequences) -> Self:
         """Learn from all of `sequences`; what it may not see must not be in there."""
+        ...
+
+
+@runtime_checkable
+class Following(Protocol):
+    """A model that knows what everybody did up to each request, in a log that goes on after training."""
+
+    def following(self, sequences: Sequences) -> Model:
+        """The same model over this log; a request sees only what is strictly before its time."""
+        ...
+
+    def note(self, item: int, time: float) -> None:
+        """An event that came since: the item's index, 0 where unknown, and its second, NaN where unknown."""
         ...

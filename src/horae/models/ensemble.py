@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from horae.errors import RecipeError, RunError
-from horae.models.base import Model
+from horae.models.base import Following, Model
 from horae.recipe import Recipe, Table, load_recipe
 from horae.sequences.batch import SequenceBatch
+from horae.sequences.history import Sequences
 
 __all__ = ["Ensemble", "as_table", "member_recipes", "newest", "standardised"]
 
@@ -55,6 +56,17 @@ class Ensemble(nn.Module):
         total_BI /= len(self.members)
         total_BI[:, 0] = -torch.inf
         return total_BI if items_N is None else total_BI[:, items_N]
+
+    def following(self, sequences: Sequences) -> Ensemble:
+        """See `Following`: those of the members that do."""
+        members = [one.following(sequences) if isinstance(one, Following) else one for one in self.members]
+        return self if members == self.members else Ensemble(members, self.num_items).train(self.training)
+
+    def note(self, item: int, time: float) -> None:
+        """See `Following`."""
+        for member in self.members:
+            if isinstance(member, Following):
+                member.note(item, time)
 
     def arrays(self) -> dict[str, Tensor]:
         """The members' arrays, under their numbers."""

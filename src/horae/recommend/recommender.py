@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from horae.errors import DataError, HoraeError, UnknownIdError
-from horae.models.base import Model
+from horae.models.base import Following, Model
 from horae.recipe import Recipe
 from horae.recommend.approximate import recall
 from horae.recommend.pairs import exact_scores, ranks_in
@@ -111,6 +111,14 @@ class Recommender:
     card: dict[str, Any] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     log: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.follow()
+
+    def follow(self) -> None:
+        """Let a model that goes on with the log go on with this one; once after its fit, and for another log."""
+        if isinstance(self.model, Following):
+            self.model = self.model.following(self.sequences)
 
     @cached_property
     def search(self) -> Search:
@@ -258,6 +266,8 @@ class Recommender:
     ) -> None:
         """Make an event part of its user's history; the user's very next request sees it."""
         self.sequences.append(user_id, HistoryEvent(item_id, behavior, timestamp, value))
+        if isinstance(self.model, Following):
+            self.model.note(self.items.index(item_id), to_seconds(timestamp))
 
     def with_events(self, events: Events) -> Recommender:
         """The same trained model over another log's histories (same ids); what was split was the old log.

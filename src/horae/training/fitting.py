@@ -102,6 +102,7 @@ def fit_again(recommender: Recommender, took: Mapping[str, Any], seed: int, wher
     else:
         table = recommender.recipe.model
         recommender.model = make_opponent(table["opponent"], table).fit(recommender.sequences)
+        recommender.follow()
 
 
 def _learn(recommender: Recommender, split: Split, seed: int, where: Options, progress: Progress) -> Trained:
@@ -177,6 +178,7 @@ def _count_events(recommender: Recommender, events: Events, trained: Trained) ->
     sequences = Sequences.from_events(events, recommender.items, recommender.sequences.behaviors)
     table = recommender.recipe.model
     recommender.model = make_opponent(table["opponent"], table).fit(sequences)
+    recommender.follow()
     trained.seconds += time.perf_counter() - started[0]
     trained.cpu_seconds += time.process_time() - started[1]
 

@@ -35,6 +35,7 @@ def members_of(recommender: Recommender, seed: int, where: Options) -> list[tupl
 def gather(recommender: Recommender, members: Sequence[Recommender]) -> None:
     """Make the ensemble of what its members have become, what their recipes had left open included."""
     recommender.model = Ensemble([one.model for one in members], len(recommender.items)).eval()
+    recommender.follow()
     table = {"ensemble": [as_table(one.recipe) for one in members]}
     recommender.recipe = replace(recommender.recipe, model=table)
 

@@ -34,10 +34,12 @@ class RecentPopularitySettings:
     Attributes:
         window_days: Events older than this at the end of the window do not count. 36500 is "all".
         half_life_days: An event's weight halves with each of these; None: all events in the window weigh 1.
+        live: The window ends at each request, in the log as it goes on, and not where training ended.
     """
 
     window_days: float = 30.0
     half_life_days: float | None = None
+    live: bool = False
 
     def __post_init__(self) -> None:
         in_range("window_days", self.window_days, above=0)
@@ -99,6 +101,13 @@ class RecentPopularity(ByHistory):
         live._scores_I, live.num_items = self._scores_I, self.num_items
         return live.watch(sequences)
 
+    def following(self, sequences: Sequences) -> RecentPopularity:
+        """See `Following`: itself where its settings are not live, or nothing is known (a run without its events)."""
+        return self.live(sequences) if self.settings.live and self.num_items and len(sequences.flat) else self
+
+    def note(self, item: int, time: float) -> None:
+        """See `Following`: what is frozen does not follow."""
+
     def arrays(self) -> dict[str, Tensor]:
         """The scores."""
         return {"scores_I": torch.from_numpy(self._scores_I)}
@@ -114,15 +123,18 @@ class RecentPopularity(ByHistory):
 
 
 class LiveRecentPopularity(RecentPopularity):
-    """Recent popularity as of each request: stands beside the frozen models, which cannot know the newest events.
+    """Recent popularity as of each request, which frozen models cannot know.
 
     `score(i) = sum_n 2^(-age_n / half_life) + p_i` over i's target events in `[T - window, T)`, T the request's time;
-    `p_i` is i's share of all target events before T. A request whose time is unknown (or whose history is empty, which
-    has no place for a time) gets the frozen scores, so that it sees nothing later either.
+    `p_i` is i's share of all target events before T. A request without a time gets the frozen scores, so that it sees
+    nothing later than itself; where all events have times and the recipe says `live`, it stands after all of them.
 
     Source: Ji, Sun, Zhang & Li, SIGIR 2020, section 3.
     Differs: as `RecentPopularity`.
     """
+
+    _watched: Sequences | None = None
+    _noted: list[tuple[float, int]]
 
     def fit(self, sequences: Sequences) -> Self:
         """Freeze the scores for requests without a time, and keep the events for those that have one."""
@@ -133,21 +145,48 @@ class LiveRecentPopularity(RecentPopularity):
         """Take the events to count from this log, which may go on after training."""
         assert sequences.num_items == self.num_items
         self._item_N, self._time_N = _timed_targets(sequences)
+        self._open_end = self.settings.live and not sequences.has_unknown_times
+        self._watched, self._noted = sequences, []
         return self
 
+    def following(self, sequences: Sequences) -> LiveRecentPopularity:
+        """See `Following`."""
+        return self if sequences is self._watched or not len(sequences.flat) else self.live(sequences)
+
+    def note(self, item: int, time: float) -> None:
+        """See `Following`."""
+        if item > 0 and not np.isnan(time):
+            self._noted.append((time, item))
+
     def arrays(self) -> dict[str, Tensor]:
-        """The frozen scores and the events."""
+        """The frozen scores; and the events, unless a run has them and gives them back (`following`)."""
+        if self.settings.live:
+            return super().arrays()
+        self._take_notes()
         log = {"item_N": torch.from_numpy(self._item_N), "time_N": torch.from_numpy(self._time_N)}
         return {**super().arrays(), **log}
 
     def load_arrays(self, arrays: dict[str, Tensor], num_items: int) -> Self:
         """See `Opponent.load_arrays`."""
         self._item_N, self._time_N = arrays["item_N"].numpy(), arrays["time_N"].numpy()
+        self._open_end, self._noted = False, []
         return super().load_arrays(arrays, num_items)
 
+    def _take_notes(self) -> None:
+        """Put what came since into its place in time."""
+        if self._noted:
+            times, items = (np.array(column) for column in zip(*sorted(self._noted), strict=True))
+            place = np.searchsorted(self._time_N, times, side="right")
+            self._time_N = np.insert(self._time_N, place, times)
+            self._item_N = np.insert(self._item_N, place, items.astype(self._item_N.dtype))
+            self._noted = []
+
     def _scores(self, batch: SequenceBatch) -> FloatArray:
+        self._take_notes()
         newest_B = (batch.length_B.cpu() - 1).clamp(min=0)
         asked_B = batch.request_time_BL.cpu().gather(1, newest_B[:, None])[:, 0].numpy()
+        if self._open_end:
+            asked_B = np.where(np.isnan(asked_B), np.nextafter(self._time_N[-1], np.inf), asked_B)
         scores_BI = super()._scores(batch)
         row_B = np.flatnonzero(~np.isnan(asked_B))
         times, which_B = np.unique(asked_B[row_B], return_inverse=True)
