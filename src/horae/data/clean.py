@@ -19,7 +19,7 @@ import polars as pl
 from horae.data.cleaning import faults, thin
 from horae.data.cleaning.faults import ORDER_COLUMN, SOURCE_ROW, Done
 from horae.data.cleaning.places import mark_targets, name_behaviors, number_events, renumber_behaviors, sort_lines
-from horae.data.reading.raw import read_share
+from horae.data.reading.raw import RawTable, read_share
 from horae.data.settings import DataSettings
 from horae.errors import DataError, RecipeError
 from horae.schema import (
@@ -80,7 +80,8 @@ def read_events(
     """Read a raw log, understand its columns, clean it: the way in.
 
     Args:
-        source: A path, glob, folder, "-" (standard input), polars or pandas frame, or database URL.
+        source: A path, glob, folder, "-" (standard input), polars or pandas frame, or database URL; or the
+            `RawTable` that `read_table` made of one.
         columns: Canonical name -> the log's name, where recognition would err: `{"user_id": "customer"}`.
         settings: How to clean; None: keep all that can be kept.
         query: The SQL query, where `source` is a database URL.
@@ -96,7 +97,8 @@ def read_events(
 
     settings = settings or DataSettings()
     settings = replace(settings, max_bad=0.0) if strict else settings
-    table = read_table(source, max_bad=settings.max_bad, query=query, **reading)
+    read = isinstance(source, RawTable)
+    table = source if read else read_table(source, max_bad=settings.max_bad, query=query, **reading)
     frame, understood = understand(table, columns=columns, timezone=settings.timezone, max_bad=settings.max_bad)
     rows_read, steps = table.frame.height + table.set_aside, [*table.steps, *understood]
     told = frame.height == table.frame.height or SOURCE_ROW in frame.columns

@@ -1,0 +1,281 @@
+"""A log or a ready table in, the next values out, judged beside the opponents: the whole way.
+
+In: a source and a question. Out: `SeriesForecast`. It reads no clock: what is known ends with the source, or at `at`.
+
+    1. the source becomes series (`from_events`, `ready`)
+    2. methods are fitted before the validation part and judged on it; the best one is chosen
+    3. it and its opponents are judged on the test part, which came later
+    4. the chosen one is fitted on everything and says what comes next
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from horae.data.clean import DataSettings, read_events
+from horae.data.reading.raw import RawTable
+from horae.data.sources import read_table
+from horae.errors import RecipeError
+from horae.evaluation.intervals import Interval
+from horae.forecasting.series.choosing import AUTO, SHORT, choose, trainable
+from horae.forecasting.series.classic import CLASSIC
+from horae.forecasting.series.every import Floats
+from horae.forecasting.series.from_events import series_of_events
+from horae.forecasting.series.judging import Judged, Plan, ahead_of, judge, plan_of, summary
+from horae.forecasting.series.methods import FALLBACK, Method, method_of, names_for, said_by
+from horae.forecasting.series.ready import ready_columns, series_of_table
+from horae.forecasting.series.settings import Of, Refit, SeriesSettings
+from horae.forecasting.series.table import KEY, SeriesTable
+from horae.forecasting.series.words import as_text
+from horae.page import Page
+from horae.recommend.device import device_of
+from horae.schema import Events
+from horae.training.options import Options
+from horae.training.progress import Quiet
+
+__all__ = ["SeriesForecast", "forecast_series", "forecast_table", "table_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesForecast:
+    """The next values of series, and what they are worth.
+
+    Attributes:
+        frame: `key, timestamp, value, low, high`: one row per series and bin to come; a timestamp is a bin's beginning,
+            in the zone of the bins.
+        model: Who says so.
+        chosen: Why it, in a sentence.
+        metrics: Of the model on the test part: `mae`, `mse`, `rmse`, `mase`, `coverage`, `width`, `pinball`, `series`,
+            and under `by_horizon` each as a list by step.
+        opponents: The same of each other method; None, with a reason in `reasons`, where there is nothing.
+        against: The model less each opponent, paired, with 95% intervals: `mase` and `pinball` below zero are ahead.
+        validation: By method: `mase` on the part that chose, and of how many `series`.
+        reasons: Why an opponent is not there.
+        notes: What was left out or assumed, in sentences.
+        table: The series.
+        judged: What was said at the origins of the test part.
+        interval: Share of the true values that the bounds are to hold.
+        facts: How methods were fitted: rounds, parameters, fits that did not converge.
+        seed: Of everything that was drawn.
+    """
+
+    frame: pl.DataFrame
+    model: str
+    chosen: str
+    metrics: dict[str, Any]
+    opponents: dict[str, dict[str, Any] | None]
+    against: dict[str, dict[str, Interval]]
+    validation: dict[str, dict[str, Any]]
+    reasons: dict[str, str]
+    notes: tuple[str, ...]
+    table: SeriesTable
+    judged: Judged
+    interval: float
+    facts: dict[str, dict[str, int]]
+    seed: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `horae forecast --json` prints; plain JSON types only."""
+        table = self.table
+        starts = table.every.starts(table.bins(0, table.num_bins + 1))
+        return {
+            "model": self.model,
+            "chosen": self.chosen,
+            "every": str(table.every),
+            "timezone": table.every.zone,
+            "season": table.season,
+            "horizon": self.horizon,
+            "interval": self.interval,
+            "series": len(table),
+            "bins": table.num_bins,
+            "first": starts[0].isoformat(),
+            "end": starts[-1].isoformat(),
+            "origins": [starts[origin].isoformat() for origin in self.judged.origins],
+            "metrics": self.metrics,
+            "opponents": self.opponents,
+            "against": {
+                name: {measure: one.as_dict("difference") for measure, one in measures.items()}
+                for name, measures in self.against.items()
+            },
+            "validation": self.validation,
+            "reasons": self.reasons,
+            "fitting": self.facts,
+            "seconds": {name: round(seconds, 3) for name, seconds in self.judged.seconds.items()},
+            "notes": list(self.notes),
+            "seed": self.seed,
+        }
+
+    @property
+    def horizon(self) -> int:
+        """Bins ahead."""
+        return int(self.judged.true_OSH.shape[2])
+
+    def page(self) -> Page:
+        """The page with plots: true against predicted with bounds, the next values, errors by step."""
+        from horae.forecasting.series.pages import forecast_page
+
+        return forecast_page(self)
+
+    def plot(self, path: str | Path) -> Path:
+        """Write the page, one file that works offline.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        return self.page().write(path)
+
+    def __str__(self) -> str:
+        return as_text(self.as_dict())
+
+
+def forecast_series(
+    source: Any,
+    *,
+    by: str | None = None,
+    of: Of | None = None,
+    every: str | None = None,
+    horizon: int = 28,
+    model: str = AUTO,
+    at: datetime | None = None,
+    catalog: pl.DataFrame | None = None,
+    settings: SeriesSettings | None = None,
+    seed: int = 0,
+    options: Options | None = None,
+) -> SeriesForecast:
+    """Forecast counts or values on a regular grid, one network for all series, judged beside simple methods.
+
+    Args:
+        source: Events, or whatever `horae.read_events` reads; or a ready table `series_id, date, value`, by whatever
+            names these usually have.
+        by: One series of `all` (as if not said), or one for each `user`, `item`, `category` or value of another column.
+        of: `count` of events (as if not said), or `sum`, `mean`, `last` of their values. Of a ready table: what several
+            values in one bin become.
+        every: Width of a bin: `1h`, `1d` (as if not said), `1w`, `1mo`. Of a ready table: as its values stand.
+        horizon: Bins ahead.
+        model: `auto` takes the method that is best on the validation part; or a method's name.
+        at: As of a time: only what lies strictly before it is known.
+        catalog: Items' attributes, for `by="category"`.
+        settings: All else that may be chosen.
+        seed: Same source, question and seed: same answer.
+        options: Device and progress.
+
+    Raises:
+        DataError: The source makes no series, or the horizon is longer than the history.
+        RecipeError: No such method, or an impossible setting.
+        MissingExtraError: ETS or ARIMA was asked for without the extra `series`.
+    """
+    table = table_of(source, by=by, of=of, every=every, at=at, catalog=catalog, settings=settings)
+    return forecast_table(table, horizon, model, settings, seed=seed, options=options)
+
+
+def table_of(
+    source: Any,
+    *,
+    by: str | None = None,
+    of: Of | None = None,
+    every: str | None = None,
+    at: datetime | None = None,
+    catalog: pl.DataFrame | None = None,
+    settings: SeriesSettings | None = None,
+) -> SeriesTable:
+    """The series that `forecast_series` forecasts; it has the same arguments."""
+    settings = settings or SeriesSettings()
+    at = at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
+    if not isinstance(source, Events):
+        raw = source if isinstance(source, RawTable) else read_table(source)
+        columns = None if by is not None else ready_columns(raw.frame.columns)
+        if columns is not None:
+            return series_of_table(raw, columns, of, every, settings, at=at)
+        source = read_events(raw, settings=DataSettings(timezone=settings.timezone))
+    return series_of_events(source, by or "all", of or "count", every or "1d", settings, at=at, catalog=catalog)
+
+
+def forecast_table(
+    table: SeriesTable,
+    horizon: int = 28,
+    model: str = AUTO,
+    settings: SeriesSettings | None = None,
+    *,
+    seed: int = 0,
+    options: Options | None = None,
+) -> SeriesForecast:
+    """`forecast_series` for series that are there already; it raises the same."""
+    settings, options = settings or SeriesSettings(), options or Options()
+    progress = options.progress or Quiet()
+    if horizon < 1:
+        raise RecipeError(f"horizon = {horizon}: expected 1 or more.", hint="Say how many bins ahead.")
+    plan = plan_of(table.num_bins, horizon, table.season, settings.origins, settings.validation_origins)
+    names, notes = names_for(model, settings)
+    able = trainable(names, model, table, plan, horizon)
+    device = device_of(options.device)
+    most = len(table) if model in CLASSIC else min(settings.classic_series, len(table))
+    methods = [method_of(name, table.season, horizon, settings, most, seed, device) for name in able]
+    choice = choose(model, methods, table, plan, horizon, settings, progress)
+    again: Refit = "once" if not plan.validation else settings.refit
+    judged = judge(table, choice.methods, plan.test, horizon, settings.levels, fit=again)
+    means = {name: summary(errors) for name, errors in judged.errors.items()}
+    own = next(method for method in choice.methods if method.name == choice.model)
+    said_SHQ, missing = _next_values(own, table, horizon, settings)
+    reasons = {name: SHORT for name in names if name not in able} | choice.reasons
+    return SeriesForecast(
+        frame=_frame(table, said_SHQ),
+        model=choice.model,
+        chosen=choice.why,
+        metrics=means.pop(choice.model),
+        opponents={**means, **dict.fromkeys(reasons)},
+        against={
+            name: ahead_of(judged.errors[choice.model], judged.errors[name], settings.bootstrap, seed) for name in means
+        },
+        validation=choice.validation,
+        reasons=reasons,
+        notes=(*table.notes, *notes, *_plan_notes(plan, settings, horizon), *missing),
+        table=table,
+        judged=judged,
+        interval=settings.interval,
+        facts={method.name: facts for method in choice.methods if (facts := method.facts())},
+        seed=seed,
+    )
+
+
+def _next_values(own: Method, table: SeriesTable, horizon: int, settings: SeriesSettings) -> tuple[Floats, list[str]]:
+    """What comes next by the chosen method, fitted on everything; the fallback speaks where it cannot."""
+    own.fit(table)
+    said_SHQ = said_by(own, table, horizon)
+    silent_S = ~np.isfinite(said_SHQ).all(axis=(1, 2))
+    if not silent_S.any():
+        return said_SHQ, []
+    fallback = method_of(FALLBACK, table.season, horizon, settings, 0, 0, torch.device("cpu"))
+    said_SHQ[silent_S] = said_by(fallback, table, horizon)[silent_S]
+    return said_SHQ, [f"{FALLBACK} speaks for {int(silent_S.sum()):,} series that {own.name} cannot forecast."]
+
+
+def _plan_notes(plan: Plan, settings: SeriesSettings, horizon: int) -> list[str]:
+    held, tested = len(plan.validation), len(plan.test)
+    if (held, tested) == (settings.validation_origins, settings.origins):
+        return []
+    return [
+        f"The history is short for a horizon of {horizon:,}: {held} of {settings.validation_origins} validation "
+        f"origins and {tested} of {settings.origins} test origins."
+    ]
+
+
+def _frame(table: SeriesTable, said_SHQ: Floats) -> pl.DataFrame:
+    series, horizon = said_SHQ.shape[:2]
+    starts = table.every.starts(table.bins(table.num_bins, table.num_bins + horizon))
+    flat = said_SHQ.reshape(-1, 3)
+    return pl.DataFrame(
+        {
+            KEY: table.keys[np.repeat(np.arange(series), horizon)],
+            "timestamp": pl.concat([starts] * series),
+            "value": flat[:, 1],
+            "low": flat[:, 0],
+            "high": flat[:, 2],
+        }
+    )
