@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         UnknownIdError,
     )
     from horae.evaluation.protocol import Evaluation, evaluate
+    from horae.forecasting.series.forecast import SeriesForecast, forecast_series
+    from horae.forecasting.series.settings import NetworkSettings, SeriesSettings
     from horae.recommend.recommender import Recommender
     from horae.recommend.run import load
     from horae.schema import Events, HistoryEvent, Recommendations, Requests
@@ -45,6 +47,7 @@ _HOME = {
     "HistoryEvent": "schema",
     "HoraeError": "errors",
     "MissingExtraError": "errors",
+    "NetworkSettings": "forecasting.series.settings",
     "NotTrainedError": "errors",
     "Options": "training.train",
     "PreparedLog": "sequences.prepared",
@@ -54,6 +57,8 @@ _HOME = {
     "Recommender": "recommend.recommender",
     "Requests": "schema",
     "RunError": "errors",
+    "SeriesForecast": "forecasting.series.forecast",
+    "SeriesSettings": "forecasting.series.settings",
     "ShopSettings": "data.shop.settings",
     "Split": "data.split",
     "StoreError": "errors",
@@ -62,6 +67,7 @@ _HOME = {
     "compare": "training.compare",
     "describe": "data.checks",
     "evaluate": "evaluation.protocol",
+    "forecast_series": "forecasting.series.forecast",
     "load": "recommend.run",
     "open_large": "sequences.prepared",
     "prepare_large": "sequences.prepared",
@@ -83,6 +89,7 @@ __all__ = [
     "HistoryEvent",
     "HoraeError",
     "MissingExtraError",
+    "NetworkSettings",
     "NotTrainedError",
     "Options",
     "PreparedLog",
@@ -92,6 +99,8 @@ __all__ = [
     "RemoteError",
     "Requests",
     "RunError",
+    "SeriesForecast",
+    "SeriesSettings",
     "ShopSettings",
     "Split",
     "StoreError",
@@ -101,6 +110,7 @@ __all__ = [
     "compare",
     "describe",
     "evaluate",
+    "forecast_series",
     "load",
     "open_large",
     "prepare_large",

@@ -13,7 +13,7 @@ import typer
 import typer.main
 
 import horae
-from horae.cli import compare, data, demo, doctor, evaluate, recipes, recommend, runs, serve, train, tune
+from horae.cli import compare, data, demo, doctor, evaluate, forecast, recipes, recommend, runs, serve, train, tune
 from horae.cli.failures import Verbs, stand_guard
 from horae.cli.output import show
 
@@ -55,6 +55,7 @@ app.command("evaluate", epilog=evaluate.EXAMPLES, rich_help_panel=MODELS)(evalua
 app.command("compare", epilog=compare.EXAMPLES, rich_help_panel=MODELS)(compare.compare)
 app.command("tune", epilog=tune.EXAMPLES, rich_help_panel=MODELS)(tune.tune)
 app.command("recommend", epilog=recommend.EXAMPLES, rich_help_panel=MODELS)(recommend.recommend)
+app.command("forecast", epilog=forecast.EXAMPLES, rich_help_panel=MODELS)(forecast.forecast)
 app.command("serve", epilog=serve.EXAMPLES, rich_help_panel=MODELS)(serve.serve)
 app.add_typer(runs.verbs, name="runs", rich_help_panel=UPKEEP)
 app.add_typer(recipes.verbs, name="recipes", rich_help_panel=UPKEEP)

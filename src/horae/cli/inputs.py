@@ -80,11 +80,11 @@ class Reading:
         table = asdict(settings(DataSettings, {**data, **known}, "[data]"))
         return {key: value for key, value in table.items() if value is not None}
 
-    def events(self, source: str, data: Mapping[str, Any], *, quiet: bool = False) -> Events:
+    def events(self, source: Any, data: Mapping[str, Any], *, quiet: bool = False) -> Events:
         """Read, understand and clean a log; tell what was done.
 
         Args:
-            source: As typed.
+            source: As typed, or as `read_table` read it.
             data: The recipe's `[data]` table.
             quiet: Tell nothing; the caller shows the report.
         """

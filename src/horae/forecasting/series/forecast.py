@@ -10,6 +10,7 @@ In: a source and a question. Out: `SeriesForecast`. It reads no clock: what is k
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +23,11 @@ import torch
 from horae.data.clean import DataSettings, read_events
 from horae.data.reading.raw import RawTable
 from horae.data.sources import read_table
-from horae.errors import RecipeError
+from horae.errors import DataError, RecipeError
 from horae.evaluation.intervals import Interval
 from horae.forecasting.series.choosing import AUTO, SHORT, choose, trainable
 from horae.forecasting.series.classic import CLASSIC
-from horae.forecasting.series.every import Floats
+from horae.forecasting.series.every import Every, Floats
 from horae.forecasting.series.from_events import series_of_events
 from horae.forecasting.series.judging import Judged, Plan, ahead_of, judge, plan_of, summary
 from horae.forecasting.series.methods import FALLBACK, Method, method_of, names_for, said_by
@@ -40,7 +41,7 @@ from horae.schema import Events
 from horae.training.options import Options
 from horae.training.progress import Quiet
 
-__all__ = ["SeriesForecast", "forecast_series", "forecast_table", "table_of"]
+__all__ = ["AUTO", "SeriesForecast", "check_question", "forecast_series", "forecast_table", "table_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,15 +185,32 @@ def table_of(
     at: datetime | None = None,
     catalog: pl.DataFrame | None = None,
     settings: SeriesSettings | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> SeriesTable:
-    """The series that `forecast_series` forecasts; it has the same arguments."""
+    """The series that `forecast_series` forecasts, which has the same arguments.
+
+    Args:
+        source: As there; or what `read_table` made of it.
+        by: As there.
+        of: As there.
+        every: As there.
+        at: As there.
+        catalog: As there.
+        settings: As there.
+        columns: Of a ready table: which column is `series_id`, `date`, `value`, where recognition would err.
+    """
     settings = settings or SeriesSettings()
     at = at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
     if not isinstance(source, Events):
         raw = source if isinstance(source, RawTable) else read_table(source)
-        columns = None if by is not None else ready_columns(raw.frame.columns)
-        if columns is not None:
-            return series_of_table(raw, columns, of, every, settings, at=at)
+        found = ready_columns(raw.frame.columns, columns)
+        if found is not None:
+            if by is not None:
+                raise DataError(
+                    f"by = {by!r}: {raw.source} holds series, not events ({', '.join(found.values())}).",
+                    hint="Leave --by away; or name its columns as events: --columns user_id=COLUMN,timestamp=COLUMN.",
+                )
+            return series_of_table(raw, found, of, every, settings, at=at)
         source = read_events(raw, settings=DataSettings(timezone=settings.timezone))
     return series_of_events(source, by or "all", of or "count", every or "1d", settings, at=at, catalog=catalog)
 
@@ -242,6 +260,12 @@ def forecast_table(
         facts={method.name: facts for method in choice.methods if (facts := method.facts())},
         seed=seed,
     )
+
+
+def check_question(model: str, every: str | None, settings: SeriesSettings) -> None:
+    """Refuse before a log is read what would be refused after; see `forecast_series`."""
+    names_for(model, settings)
+    Every.parse(every or "1d", settings.timezone)
 
 
 def _next_values(own: Method, table: SeriesTable, horizon: int, settings: SeriesSettings) -> tuple[Floats, list[str]]:

@@ -25,6 +25,8 @@ __all__ = ["Judged", "Plan", "ahead_of", "judge", "plan_of", "summary"]
 
 FEW: Final = 8
 """With fewer series, a series at an origin is what is resampled, not a series."""
+FEWEST: Final = 6
+"""With fewer of these, resampling would tell of a certainty that is not there: no interval is given."""
 Measures = dict[str, Floats]
 
 
@@ -131,14 +133,15 @@ def summary(errors: Measures) -> dict[str, Any]:
 def ahead_of(own: Measures, other: Measures, samples: int, seed: int) -> dict[str, Interval]:
     """The mean of own minus other, paired, with 95% intervals: below zero, own is ahead.
 
-    Paired by series; with fewer than eight series, by series and origin.
+    Paired by series; with fewer than eight series, by series and origin; with fewer than six such pairs, no interval.
     """
     found = {}
     for name in ("mase", "pinball"):
         difference = own[name] - other[name]
         by_origin = _means(difference, axis=2)
         unit = by_origin.ravel() if by_origin.shape[1] < FEW else _means(by_origin, axis=0)
-        found[name] = Resamples(len(unit), samples, seed).intervals(unit[:, None])[0]
+        enough = int((~np.isnan(unit)).sum()) >= FEWEST
+        found[name] = Resamples(len(unit), samples if enough else 0, seed).intervals(unit[:, None])[0]
     return found
 
 

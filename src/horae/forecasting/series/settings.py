@@ -40,14 +40,14 @@ class NetworkSettings:
     num_layers: int = 1
     dropout: float = 0.1
     window: int = 0
-    scaling: Literal["standard", "asinh"] = "standard"
+    scaling: Literal["standard", "asinh"] = "asinh"
     embed_series: bool = False
-    epochs: int = 30
-    windows_per_epoch: int = 2048
-    batch_size: int = 128
-    learning_rate: float = 3e-3
+    epochs: int = 15
+    windows_per_epoch: int = 1024
+    batch_size: int = 64
+    learning_rate: float = 5e-3
     weight_decay: float = 0.01
-    patience: int = 6
+    patience: int = 5
 
     def __post_init__(self) -> None:
         for name in ("dim", "num_layers", "epochs", "windows_per_epoch", "batch_size", "patience"):
@@ -76,7 +76,7 @@ class SeriesSettings:
         refit: What learns is fitted before the validation part, and again at the beginning of the test part (`once`),
             at `each` of its origins, or `never`. What is known at an origin goes in at any rate.
         interval: Share of the true values that the bounds are to hold.
-        bootstrap: Resamples of the series behind the interval of a difference.
+        bootstrap: Resamples of the series behind the interval of a difference; 0: no intervals.
         network: How networks are made and trained.
     """
 

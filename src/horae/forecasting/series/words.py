@@ -47,7 +47,7 @@ def standing(document: Document) -> str:
     one = naive["mase"]
     if one["low"] is None:
         said = f"{model} differs from seasonal-naive by {one['difference']:+.3f} MASE"
-        return f"On the test part {said}; one series at one origin tells no more."
+        return f"On the test part {said}; so few series and origins tell no more."
     gap = f"{one['difference']:+.3f} MASE, 95% interval {one['low']:+.3f} to {one['high']:+.3f}"
     if one["high"] < 0:
         return f"On the test part {model} is ahead of seasonal-naive ({gap})."

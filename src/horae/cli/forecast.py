@@ -1,0 +1,290 @@
+"""`horae forecast`: the next values of series from a log or a ready table; of a run, everybody's next event."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from horae.cli import options as o
+from horae.cli.asking import moment_of
+from horae.cli.files import check_ending, table_to
+from horae.cli.inputs import Reading, read_ids, read_table_of
+from horae.cli.output import say, say_all, show, show_json, wrapped
+from horae.cli.verb import verb
+from horae.errors import RunError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from horae.forecasting.series.forecast import SeriesForecast
+    from horae.forecasting.series.settings import SeriesSettings
+    from horae.forecasting.series.table import SeriesTable
+
+__all__ = ["EXAMPLES", "forecast"]
+
+EXAMPLES = """\b
+Examples:
+  horae forecast events.csv --horizon 28 -o next.csv --plot next.html
+  horae forecast events.csv --by item --of sum --every 1w --horizon 8 -o next.parquet
+  horae forecast series.csv --model gru-attention --json
+  horae forecast runs/first --user u1 --user u2 -o next.csv
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which series, and by whom."""
+
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="One series of all, or one for each user, item, category, or value of another column. [default: all]",
+            show_default=False,
+        ),
+    ] = None
+    of: Annotated[
+        Literal["count", "sum", "mean", "last"] | None,
+        typer.Option(help="What a bin holds: events, or their values. [default: count]", show_default=False),
+    ] = None
+    every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WIDTH",
+            help="Of a bin: 1h, 6h, 1d, 1w, 1mo. [default: 1d; of a ready table, as its values stand]",
+            show_default=False,
+        ),
+    ] = None
+    horizon: Annotated[int | None, typer.Option(min=1, help="Bins ahead. [default: 28]", show_default=False)] = None
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="gru-attention, lstm, convolution, transformer, seasonal-naive, moving-average, drift, last-value, "
+            "ets, arima; auto takes what is best on a validation part. [default: auto]",
+            show_default=False,
+        ),
+    ] = None
+    season: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Bins after which habits begin again. [default: 24 hours, 7 days, 52 weeks]", show_default=False
+        ),
+    ] = None
+    behaviors: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Only events of these behaviors. [default: all]", show_default=False),
+    ] = None
+    catalog: o.Catalog = None
+    max_series: Annotated[
+        int | None,
+        typer.Option(min=1, help="Forecast so many series, the largest. [default: 500]", show_default=False),
+    ] = None
+    origins: Annotated[
+        int | None,
+        typer.Option(min=1, help="Past times to judge from, a horizon apart. [default: 3]", show_default=False),
+    ] = None
+    refit: Annotated[
+        Literal["once", "each", "never"] | None,
+        typer.Option(help="Fit again at the first of these, at each, or never. [default: once]", show_default=False),
+    ] = None
+    keep_last: Annotated[bool, typer.Option("--keep-last", help="The log's last bin is whole.", show_default=False)] = (
+        False
+    )
+
+    def settings(self, timezone: str | None) -> SeriesSettings:
+        """All that goes into the settings, where it was said."""
+        from horae.forecasting.series.settings import SeriesSettings
+
+        known = {field.name for field in fields(SeriesSettings)}
+        given = {name: value for name, value in vars(self).items() if name in known and value is not None}
+        if self.behaviors is not None:
+            given["behaviors"] = tuple(filter(None, (name.strip() for name in self.behaviors.split(","))))
+        return SeriesSettings(**given, timezone=timezone)
+
+
+@dataclass(frozen=True)
+class OfRun:
+    """Of whom a run is asked."""
+
+    user: Annotated[
+        list[str] | None,
+        typer.Option("--user", "-u", metavar="ID", help="Of a run: this user; may be repeated.", show_default=False),
+    ] = None
+    users: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Of a run: these users, one id on each line. [default: all]", show_default=False
+        ),
+    ] = None
+    within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Of a run: the chance to return within 12h, 7d, ... [default: 7d]", show_default=False
+        ),
+    ] = None
+
+    def check_idle(self) -> None:
+        """Refuse them on anything but a run."""
+        for name, value in vars(self).items():
+            if value:
+                raise typer.BadParameter("it has an effect on a run only.", param_hint=f"--{name}")
+
+
+@verb
+def forecast(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="EVENTS|SERIES|RUN",
+            help="A log; a table series_id, date, value; or a folder that `horae train` wrote.",
+            show_default=False,
+        ),
+    ],
+    asked: Asked = Asked(),
+    of_run: OfRun = OfRun(),
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="As of a time: only what lies before it. [default: all]", show_default=False),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The next values: .csv, .parquet or .jsonl; - for CSV.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="Write a page with plots there.", show_default=False),
+    ] = None,
+    reading: Reading = Reading(),
+    seed: o.Seed = 0,
+    device: o.Device = "cpu",
+    json_: o.Json = False,
+) -> None:  # fmt: skip
+    """Forecast counts or values, judged beside simple methods.
+
+    A log is counted in bins of time; one network learns all series. Past times are forecast first, knowing nothing
+    later, so that it is known how far the next values can be trusted.
+    """
+    if out is not None:
+        check_ending(out)
+    if out == "-" and json_:
+        raise typer.BadParameter("it cannot go with --json: both would use standard output.", param_hint="-o -")
+    if (Path(source) / "card.json").is_file():
+        _of_run(source, asked, of_run, at, out, plot, device, json_)
+        return
+    of_run.check_idle()
+    found = _forecast(source, asked, at, reading, seed, device)
+    if plot is not None:
+        found.plot(plot)
+        say(f"The page with plots: {plot}")
+    if out is not None:
+        _write(found.frame, out)
+    if json_:
+        rows = {} if out else {"forecast": _as_text_times(found.frame).to_dicts()}
+        show_json({"source": source, "file": out, **found.as_dict(), **rows})
+    else:
+        (say if out == "-" else show)(wrapped(str(found)))
+
+
+def _forecast(source: str, asked: Asked, at: str | None, reading: Reading, seed: int, device: str) -> SeriesForecast:
+    from horae.forecasting.series.forecast import AUTO, check_question, forecast_table
+    from horae.training.options import Options
+    from horae.training.progress import progress_for
+
+    settings, horizon, model = asked.settings(reading.timezone), asked.horizon or 28, asked.model or AUTO
+    check_question(model, asked.every, settings)
+    table = _table(source, asked, moment_of(at), reading, settings)
+    say(f"{len(table):,} series of {table.num_bins:,} bins of {table.every}.")
+    options = Options(device=device, progress=progress_for(True))
+    return forecast_table(table, horizon, model, settings, seed=seed, options=options)
+
+
+def _table(source: str, asked: Asked, at: Any, reading: Reading, settings: SeriesSettings) -> SeriesTable:
+    from horae.data.sources import read_table
+    from horae.forecasting.series.forecast import table_of
+    from horae.forecasting.series.ready import ready_columns
+
+    bad = {} if reading.max_bad is None else {"max_bad": reading.max_bad}
+    text = {"header": reading.header, "delimiter": reading.delimiter, "encoding": reading.encoding}
+    raw = read_table(source, query=reading.query, **bad, **text)  # type: ignore[arg-type]
+    given = _mapping(reading.columns)
+    question = {"by": asked.by, "of": asked.of, "every": asked.every, "at": at, "settings": settings}
+    if ready_columns(raw.frame.columns, given) is not None:
+        return table_of(raw, columns=given, **question)
+    catalog = None if asked.catalog is None else read_table_of(asked.catalog, "item_id")
+    return table_of(reading.events(raw, {}), catalog=catalog, **question)
+
+
+def _mapping(columns: list[str] | None) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in ",".join(columns or ()).split(",") if pair.strip()]
+    return {role.strip(): column.strip() for role, _, column in pairs}
+
+
+def _write(frame: pl.DataFrame, out: str) -> None:
+    with table_to(out) as write:
+        write(frame if out.lower().endswith(".parquet") else _as_text_times(frame))
+    if out != "-":
+        say(f"{frame.height:,} rows: {out}")
+
+
+def _as_text_times(frame: pl.DataFrame) -> pl.DataFrame:
+    """Times with their offset, which text would lose: 2024-05-31T00:00:00+02:00."""
+    import polars as pl
+
+    written = [moment.isoformat().replace("+00:00", "Z") for moment in frame["timestamp"]]
+    return frame.with_columns(pl.Series("timestamp", written, dtype=pl.String))
+
+
+def _of_run(
+    source: str,
+    asked: Asked,
+    of_run: OfRun,
+    at: str | None,
+    out: str | None,
+    plot: Path | None,
+    device: str,
+    json_: bool,
+) -> None:
+    """What each user does next: the room of event forecasts answers."""
+    import polars as pl
+
+    idle: Mapping[str, Any] = {**vars(asked), "plot": plot}
+    for name, value in idle.items():
+        if value:
+            raise typer.BadParameter("it has no effect on a run.", param_hint=f"--{name.replace('_', '-')}")
+    try:
+        events = importlib.import_module("horae.forecasting.events")
+    except ModuleNotFoundError as error:
+        raise RunError(
+            "This version of Horae forecasts series, not yet the next event of a run's users.",
+            hint="Give a log or a table of series: horae forecast events.csv",
+        ) from error
+    users = None if of_run.users is None else read_ids(of_run.users, "user_id")
+    if of_run.user:
+        users = pl.concat([pl.Series("user_id", of_run.user), *([] if users is None else [users.cast(pl.String)])])
+    within = {} if of_run.within is None else {"within": of_run.within}
+    answer = events.forecast_run(Path(source), users, moment_of(at), **within, device=device)
+    notes = list(getattr(answer, "notes", ()))
+    if json_ and out is None:
+        show_json({"run": source, "forecasts": _json_rows(answer.frame), "notes": notes})
+        return
+    with table_to(out or "-") as write:
+        write(answer.frame)
+    say_all(notes)
+    if json_:
+        show_json({"run": source, "file": out, "rows": answer.frame.height, "notes": notes})
+
+
+def _json_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
+        for row in frame.iter_rows(named=True)
+    ]
