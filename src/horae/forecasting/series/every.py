@@ -80,6 +80,12 @@ class Every:
         """`day`, `6 hours`: for sentences."""
         return WORDS[self.unit] if self.count == 1 else f"{self.count} {WORDS[self.unit]}s"
 
+    def ahead(self, bins: int) -> str:
+        """`28 days`, `4 times 6 hours`: for sentences."""
+        if self.count > 1:
+            return f"{bins:,} times {self.words}"
+        return f"{bins:,} {WORDS[self.unit]}{'s' * (bins != 1)}"
+
     @property
     def season(self) -> int:
         """Bins after which people's habits begin again: a day of hours, a week of days, a year of weeks or months."""

@@ -66,7 +66,7 @@ def series_of_events(
         raise DataError(
             f"No event lies in a whole bin of {bins.words}.", hint="Take narrower bins (--every 1h), or --keep-last."
         )
-    cells, left_out = largest(_cells(frame, of), settings.max_series)
+    cells, left_out = largest(_cells(frame, of), settings.max_series, last_bin, of in ("count", "sum"))
     season = settings.season or bins.season
     return dense(cells, last_bin, bins, season, of in ("count", "sum"), [*notes, *left_out])
 

@@ -30,7 +30,7 @@ FUTURE_LINE: Final = COLORS[2]
 def forecast_page(forecast: SeriesForecast) -> Page:
     """The whole page; of many series, the largest are drawn."""
     document, table = forecast.as_dict(), forecast.table
-    title = f"Forecast: {len(table):,} series, {forecast.horizon} bins of {table.every.words} ahead"
+    title = f"Forecast: {len(table):,} series, {table.every.ahead(forecast.horizon)} ahead"
     page = Page(title, f"from {document['first'][:10]}, next values from {document['end'][:16].replace('T', ' ')}")
     page.lead(document["chosen"])
     if said := standing(document):
@@ -48,7 +48,7 @@ def forecast_page(forecast: SeriesForecast) -> Page:
     if len(table) > MOST_SERIES:
         page.text(f"These are the {MOST_SERIES} largest of {len(table):,} series; the file has all of them.")
     page.heading("Errors by step")
-    page.plot(_by_step(document), f"MASE by step (1 to {forecast.horizon}); below 1 is better than last season's value")
+    page.plot(_by_step(document), "MASE by step; 1 is what the value of one season before missed by, on the history")
     _opponents(page, document)
     _by_step_table(page, document)
     return page
@@ -125,7 +125,7 @@ def _by_step(document: dict[str, Any]) -> dict[str, Any]:
     data = []
     for number, (name, one) in enumerate(lines.items()):
         trace = _line(steps, np.array(one["by_horizon"]["mase"], dtype=np.float64), name, colors[number % len(colors)])
-        trace["line"] |= {"width": 3 if number == 0 else 1.5, "dash": "solid" if number <= len(colors) else "dot"}
+        trace["line"] |= {"width": 3 if number == 0 else 1.5, "dash": "solid" if number < len(colors) else "dot"}
         data.append(trace)
     return {"data": data, "layout": {"xaxis": {"title": {"text": "step"}}, "yaxis": {"rangemode": "tozero"}}}
 

@@ -99,7 +99,8 @@ def series_of_table(
     elif not settings.keep_last and not _covers(rows, steps, bins, last):
         notes.append(f"The last {bins.words} is left out: the values end within it.")
         last -= 1
-    cells, left_out = largest(_cells(rows.filter(pl.col(BIN) <= last), of, table, bins), settings.max_series)
+    cells = _cells(rows.filter(pl.col(BIN) <= last), of, table, bins)
+    cells, left_out = largest(cells, settings.max_series, last, of == "sum")
     season = settings.season or bins.season
     return dense(cells, last, bins, season, of == "sum", [*notes, *left_out])
 

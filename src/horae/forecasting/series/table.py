@@ -73,18 +73,23 @@ class SeriesTable:
         return replace(self, keys=self.keys[np.asarray(chosen)], value_ST=self.value_ST[np.asarray(chosen)])
 
 
-def largest(cells: pl.DataFrame, most: int, minimum: int = 2) -> tuple[pl.DataFrame, list[str]]:
+def largest(
+    cells: pl.DataFrame, most: int, last_bin: int, zero: bool, minimum: int = 2
+) -> tuple[pl.DataFrame, list[str]]:
     """The series worth a forecast: those with values enough, and of these the largest; what was left out in words.
 
     Args:
         cells: `key`, `bin`, `value`, `size`: how much each cell counts for a series' size.
         most: How many series.
+        last_bin: Where every series ends.
+        zero: Is a bin without a cell zero, and so known?
         minimum: Known values that a series must have.
 
     Raises:
         DataError: None is left.
     """
-    sizes = cells.group_by(KEY).agg(pl.col(SIZE).sum(), pl.col(VALUE).count().alias("known"))
+    known = last_bin - pl.col(BIN).min() + 1 if zero else pl.col(VALUE).count().cast(pl.Int64)
+    sizes = cells.group_by(KEY).agg(pl.col(SIZE).sum(), known.alias("known"))
     enough = sizes.filter(pl.col("known") >= minimum)
     notes = []
     if short := sizes.height - enough.height:
