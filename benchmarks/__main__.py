@@ -38,6 +38,7 @@ CLAIMS = {
     "large_catalog": "top 10 of 1M x 64, exact and approximate; training with 1M items within 6 GB",
     "scale": "1M to 100M events: seconds, CPU seconds and peak memory a million events",
     "tuning": "horae tune: 20 pruned trials each on ml-100k and amazon-beauty-2014",
+    "series": "daily series, 28 days ahead: MASE of networks, ETS, ARIMA and simple methods on four sets",
     "peers_training": "an epoch of SASRec on Beauty and ml-1m beside RecTools, RePlay and RecBole: CPU seconds, memory",
     "peers_quality": "CPU seconds to the peer's own best NDCG@10, ml-100k and Beauty, RecTools and RePlay",
     "peers_preparation": "10M events, Parquet to training sequences, beside RePlay: CPU seconds, memory",

@@ -38,6 +38,7 @@ TRANSLATED = {
     "README.zh-CN.md": "README.md",
     "docs/zh/quickstart.md": "docs/quickstart.md",
     "docs/zh/own-log.md": "docs/own-log.md",
+    "docs/zh/series.md": "docs/series.md",
 }
 PUBLISHED = [*PAGES, *(ROOT / "examples").glob("*.py"), *DOCS.rglob("*.py"), ROOT / "CITATION.cff"]
 MACHINE = re.compile(r"(?<![\w.:/])(/(work|home|root|Users|mnt|opt|var)/|[A-Z]:\\)")

@@ -24,6 +24,7 @@ BESIDE: Final = {
     "SequencesBefore": "sequences.before",
     "Evaluation": "evaluation.protocol",
     "Comparison": "training.compare",
+    "SeriesTable": "forecasting.series.table",
 }
 """What the public functions take and return, without being public names of `horae` themselves."""
 

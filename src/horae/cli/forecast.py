@@ -85,6 +85,14 @@ class Asked:
         int | None,
         typer.Option(min=1, help="Forecast so many series, the largest. [default: 500]", show_default=False),
     ] = None
+    classic_series: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="ETS and ARIMA stand beside on so many of these, the largest; 0: not at all. [default: 20]",
+            show_default=False,
+        ),
+    ] = None
     origins: Annotated[
         int | None,
         typer.Option(min=1, help="Past times to judge from, a horizon apart. [default: 3]", show_default=False),

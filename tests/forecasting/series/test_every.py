@@ -101,7 +101,9 @@ def test_the_calendar_knows_hour_weekday_and_month_by_the_zones_clocks():
     assert calendar[0, :6] == pytest.approx([1, 0, 0, 0, 1, 1])  # 6 o'clock, the first day, January
 
 
-@pytest.mark.parametrize(("width", "season"), [("1h", 24), ("15min", 96), ("6h", 4), ("1d", 7), ("1w", 52), ("1mo", 12)])
+@pytest.mark.parametrize(
+    ("width", "season"), [("1h", 24), ("15min", 96), ("6h", 4), ("1d", 7), ("1w", 52), ("1mo", 12)]
+)
 def test_seasons(width: str, season: int):
     assert Every.parse(width).season == season
 

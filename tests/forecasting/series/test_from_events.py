@@ -3,11 +3,11 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
+from tests.logs import events_of
 
 from horae.errors import DataError
 from horae.forecasting.series.from_events import series_of_events
 from horae.forecasting.series.settings import SeriesSettings
-from tests.logs import events_of
 
 DAY = 86_400
 START = 1_704_067_200  # 2024-01-01, a Monday
@@ -23,7 +23,9 @@ def log(*rows):
     return events_of([(user, item, START + day * DAY, "view", value) for user, item, day, value in rows])
 
 
-WORKED = log(("a", "x", 0.1, 1.0), ("a", "x", 0.2, 3.0), ("b", "x", 0.3, 5.0), ("a", "y", 2.5, 7.0), ("b", "x", 4.0, 2.0))
+WORKED = log(
+    ("a", "x", 0.1, 1.0), ("a", "x", 0.2, 3.0), ("b", "x", 0.3, 5.0), ("a", "y", 2.5, 7.0), ("b", "x", 4.0, 2.0)
+)
 
 
 def test_counts_and_sums_by_hand_are_zero_where_nothing_happened():

@@ -131,7 +131,9 @@ def test_all_missing_one_point_and_thousands_of_series_of_one_point():
         table_of(empty)
     with pytest.raises(DataError, match="None of 1 series has 2 known values"):
         table_of(days(1))
-    many = pl.DataFrame({"series_id": [f"s{n}" for n in range(5000)], "date": ["2024-01-01"] * 5000, "value": [1.0] * 5000})
+    many = pl.DataFrame(
+        {"series_id": [f"s{n}" for n in range(5000)], "date": ["2024-01-01"] * 5000, "value": [1.0] * 5000}
+    )
     with pytest.raises(DataError, match="None of 5,000 series"):
         table_of(many)
     both = pl.concat([many.with_columns(pl.col("date").str.to_date()), days(20)])
@@ -150,8 +152,10 @@ def test_as_of_a_time_nothing_later_is_known():
 
 
 def test_unreadable_dates_are_refused_with_their_row():
-    frame = days(5).with_columns(pl.col("date").cast(pl.String)).with_columns(
-        date=pl.when(pl.col("value") == 2).then(pl.lit("soon")).otherwise("date")
+    frame = (
+        days(5)
+        .with_columns(pl.col("date").cast(pl.String))
+        .with_columns(date=pl.when(pl.col("value") == 2).then(pl.lit("soon")).otherwise("date"))
     )
     with pytest.raises(DataError, match="expected dates"):
         table_of(frame)

@@ -8,6 +8,7 @@ Warnings of the library are silenced here and nowhere else; fits that did not co
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from horae.forecasting.series.simple import filled
 
 __all__ = ["ARIMA", "CLASSIC", "ETS", "have_statsmodels"]
 
+ETS_MODULE: Final = "statsmodels.tsa.exponential_smoothing.ets"
+SARIMAX_MODULE: Final = "statsmodels.tsa.statespace.sarimax"
 LONGEST: Final = 730
 """Newest bins that are looked at: older ones cost time and tell little."""
 LONGEST_SEASON: Final = 24
@@ -117,7 +120,7 @@ class ETS(_Classic):
         return _bounds(smoothed.get_prediction(start=len(values), end=len(values) + horizon - 1), self.alpha, "pi")
 
     def _model(self, values: Floats, trend: str | None, seasonal: str | None) -> Any:
-        ets = importlib.import_module("statsmodels.tsa.exponential_smoothing.ets")
+        ets = importlib.import_module(ETS_MODULE)
         pandas = importlib.import_module("pandas")
         periods = self.season if seasonal else None
         return ets.ETSModel(
@@ -163,7 +166,7 @@ class ARIMA(_Classic):
         return min(left, key=lambda pair: (left[pair], pair))
 
     def _model(self, values: Floats, orders: Orders) -> Any:
-        sarimax = importlib.import_module("statsmodels.tsa.statespace.sarimax")
+        sarimax = importlib.import_module(SARIMAX_MODULE)
         order, seasonal = orders
         trend = "c" if order[1] == seasonal[1] == 0 else None
         return sarimax.SARIMAX(values, order=order, seasonal_order=seasonal, trend=trend)
@@ -178,21 +181,19 @@ def have_statsmodels(needed: Sequence[str] = ()) -> bool:
     Raises:
         MissingExtraError: It is not, and `needed` names methods that need it.
     """
-    try:
-        importlib.import_module("statsmodels.api")
-    except ImportError as error:
-        if needed:
-            raise MissingExtraError(
-                f"{', '.join(needed)}: statsmodels is not installed.",
-                hint="Install it with: pip install 'horae[series]'",
-            ) from error
-        return False
-    return True
+    found = importlib.util.find_spec("statsmodels") is not None
+    if needed and not found:
+        raise MissingExtraError(
+            f"{', '.join(needed)}: statsmodels is not installed.", hint="Install it with: pip install 'horae[series]'"
+        )
+    return found
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
+        for module in (ETS_MODULE, SARIMAX_MODULE):
+            importlib.import_module(module)  # which asks for its warnings to be shown: silenced after it
         warnings.simplefilter("ignore")
         yield
 

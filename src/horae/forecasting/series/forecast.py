@@ -26,7 +26,6 @@ from horae.data.sources import read_table
 from horae.errors import DataError, RecipeError
 from horae.evaluation.intervals import Interval
 from horae.forecasting.series.choosing import AUTO, SHORT, choose, trainable
-from horae.forecasting.series.classic import CLASSIC
 from horae.forecasting.series.every import Every, Floats
 from horae.forecasting.series.from_events import series_of_events
 from horae.forecasting.series.judging import Judged, Plan, ahead_of, judge, plan_of, summary
@@ -233,8 +232,8 @@ def forecast_table(
     names, notes = names_for(model, settings)
     able = trainable(names, model, table, plan, horizon)
     device = device_of(options.device)
-    most = len(table) if model in CLASSIC else min(settings.classic_series, len(table))
-    methods = [method_of(name, table.season, horizon, settings, most, seed, device) for name in able]
+    most = {name: len(table) if name == model else min(settings.classic_series, len(table)) for name in able}
+    methods = [method_of(name, table.season, horizon, settings, most[name], seed, device) for name in able]
     choice = choose(model, methods, table, plan, horizon, settings, progress)
     again: Refit = "once" if not plan.validation else settings.refit
     judged = judge(table, choice.methods, plan.test, horizon, settings.levels, fit=again)

@@ -1,0 +1,160 @@
+import csv
+import json
+import sys
+import types
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+
+@pytest.fixture(scope="module")
+def behaviours(tmp_path_factory) -> Path:
+    """What the plain task has: user, behaviour kind, timestamp, value. Ten weeks."""
+    rng = np.random.default_rng(0)
+    lines = ["user,behaviour,timestamp,value"]
+    for day in range(70):
+        for user in range(6):
+            for _ in range(rng.binomial(3, 0.9 if day % 7 == 5 else 0.4)):
+                seconds = 1_704_067_200 + day * 86_400 + int(rng.integers(80_000))
+                lines.append(f"u{user},{('view', 'buy')[user % 2]},{seconds},{10 * (user + 1)}")
+    file = tmp_path_factory.mktemp("behaviours") / "behaviours.csv"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("series") / "series.csv"
+    rows = [f"shop,2024-{1 + day // 28:02}-{1 + day % 28:02},{day % 7}" for day in range(28 * 4)]
+    file.write_text("series_id,date,value\n" + "\n".join(rows) + "\n")
+    return file
+
+
+NAIVE = ("--model", "seasonal-naive", "--horizon", "7", "--classic-series", "0")
+
+
+def test_the_plain_task_is_one_command(horae, behaviours, tmp_path):
+    out, page = tmp_path / "next.csv", tmp_path / "next.html"
+    ended = horae(
+        "forecast",
+        behaviours,
+        "--by",
+        "user",
+        "--of",
+        "sum",
+        *NAIVE[:4],
+        "--classic-series",
+        "1",
+        "-o",
+        out,
+        "--plot",
+        page,
+        "--json",
+    )
+    document = ended.json
+    assert document["model"] == "seasonal-naive" and document["file"] == str(out) and "forecast" not in document
+    for one in (document["metrics"], document["opponents"]["moving-average"], document["opponents"]["ets"]):
+        assert {"mae", "mse", "rmse", "mase"} <= set(one) and len(one["by_horizon"]["mase"]) == 7
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["key", "timestamp", "value", "low", "high"] and len(rows) == 6 * 7
+    assert rows[0]["timestamp"] == "2024-03-10T00:00:00Z"
+    assert "plotly" in page.read_text().lower()
+    assert "validation part" in ended.err
+
+
+def test_a_network_is_trained_from_the_command_line(horae, behaviours):
+    ended = horae(
+        "forecast",
+        behaviours,
+        "--by",
+        "user",
+        "--model",
+        "lstm",
+        "--horizon",
+        "3",
+        "--origins",
+        "1",
+        "--classic-series",
+        "0",
+    )
+    assert "lstm was asked for." in ended.out and "seasonal-naive" in ended.out and "the model" in ended.out
+
+
+def test_parquet_json_lines_and_standard_output(horae, series, tmp_path):
+    for name in ("next.parquet", "next.jsonl"):
+        horae("forecast", series, *NAIVE, "-o", tmp_path / name)
+    frame = pl.read_parquet(tmp_path / "next.parquet")
+    assert frame.schema["timestamp"] == pl.Datetime("us", "UTC") and frame.height == 7
+    first = json.loads((tmp_path / "next.jsonl").read_text().splitlines()[0])
+    assert first["key"] == "shop" and first["low"] <= first["value"] <= first["high"]
+    ended = horae("forecast", series, *NAIVE, "-o", "-")
+    assert ended.out.startswith("key,timestamp,value,low,high\n") and "seasonal-naive was asked for" in ended.err
+
+
+def test_without_a_file_the_document_holds_the_next_values(horae, series):
+    document = horae("forecast", series, *NAIVE, "--json").json
+    assert len(document["forecast"]) == 7 and document["every"] == "1d" and document["season"] == 7
+
+
+def test_bins_of_a_zone_are_written_with_their_offset(horae, series, tmp_path):
+    horae("forecast", series, *NAIVE, "--timezone", "Europe/Berlin", "-o", tmp_path / "next.csv")
+    assert "2024-04-29T00:00:00+02:00" in (tmp_path / "next.csv").read_text()
+
+
+def test_columns_are_named_as_a_log_or_as_series(horae, series, tmp_path):
+    renamed = tmp_path / "named.csv"
+    renamed.write_text(series.read_text().replace("series_id,date,value", "where,when,what"))
+    mapping = "series_id=where,date=when,value=what"
+    assert horae("forecast", renamed, *NAIVE, "--columns", mapping, "--json").json["series"] == 1
+
+
+def test_only_some_behaviours_and_as_of_a_time(horae, behaviours):
+    asked = ("--behaviors", "buy", "--at", "2024-03-01", "--json")
+    document = horae("forecast", behaviours, *NAIVE, *asked).json
+    assert document["end"].startswith("2024-03-01") and document["series"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--every", "7h"], 3, "a day cannot be divided"),
+        (["--model", "prophet"], 2, "no method"),
+        (["--horizon", "400"], 3, "longer than the history"),
+        (["--by", "colour"], 3, "no column 'colour'"),
+        (["--behaviors", "sell"], 3, "No event is a 'sell'"),
+        (["--timezone", "Mars/North"], 3, "no time zone"),
+        (["--user", "u1"], 2, "on a run only"),
+        (["-o", "next.xlsx"], 2, "expected a name ending"),
+        (["-o", "-", "--json"], 2, "both would use standard output"),
+        (["--max-series", "0"], 2, "max-series"),
+    ],
+)
+def test_bad_questions_are_refused_in_words(horae, behaviours, options, code, said):
+    ended = horae("forecast", behaviours, *options, code=code)
+    assert ended.out == "" and said in " ".join(ended.err.split())
+
+
+def test_a_run_is_answered_by_the_room_of_event_forecasts(horae, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "card.json").write_text("{}")
+    asked = {}
+
+    def forecast_run(path, users=None, at=None, within="7d", *, device="cpu"):
+        asked.update(path=path, users=list(users), at=at, within=within)
+        frame = pl.DataFrame({"user_id": ["u1"], "next_time": [datetime(2024, 1, 2, tzinfo=UTC)]})
+        return types.SimpleNamespace(frame=frame, notes=("a note",))
+
+    stand_in = types.ModuleType("horae.forecasting.events")
+    stand_in.forecast_run = forecast_run
+    monkeypatch.setitem(sys.modules, "horae.forecasting.events", stand_in)
+    document = horae("forecast", run, "--user", "u1", "--at", "2024-01-01", "--within", "3d", "--json").json
+    assert document["forecasts"] == [{"user_id": "u1", "next_time": "2024-01-02T00:00:00+00:00"}]
+    assert asked == {"path": run, "users": ["u1"], "at": datetime(2024, 1, 1, tzinfo=UTC), "within": "3d"}
+    horae("forecast", run, "--user", "u1", "-o", tmp_path / "next.csv")
+    assert (tmp_path / "next.csv").read_text().startswith("user_id,next_time\nu1,2024-01-02T")
+    assert "no effect on a run" in horae("forecast", run, "--by", "user", code=2).err
