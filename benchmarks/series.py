@@ -31,7 +31,7 @@ def measure(data: Path) -> dict[str, Any]:
     most = int(os.environ.get("HORAE_SERIES", "0")) or 500
     sets = {name: judged(table, most) for name, table in tables(data, most).items()}
     return {
-        "protocol": f"rolling origin, {HORIZON} bins ahead, 3 origins, fitted anew before them; 2 origins before choose",
+        "protocol": f"rolling origin, {HORIZON} bins ahead, 3 origins, fitted anew before them; 2 before choose",
         "sets": sets,
     }
 

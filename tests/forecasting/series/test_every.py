@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from horae.errors import DataError
@@ -73,6 +73,7 @@ def test_weeks_begin_on_monday_and_months_on_the_first():
     assert str(sundays.starts(sundays.numbers(moment))[0].date()) == "2024-02-25"
 
 
+@settings(max_examples=50)
 @given(
     st.datetimes(datetime(1975, 1, 1), datetime(2050, 1, 1)),
     st.sampled_from(["15min", "1h", "6h", "1d", "2d", "1w", "1mo"]),

@@ -9,10 +9,12 @@ from tests.logs import events_of
 
 import horae
 from horae.errors import DataError, NotTrainedError, RecipeError
+from horae.forecasting.series.every import Every
 from horae.forecasting.series.forecast import forecast_series, forecast_table
 from horae.forecasting.series.settings import NetworkSettings, SeriesSettings
+from horae.forecasting.series.table import SeriesTable
 
-TINY = NetworkSettings(dim=8, epochs=4, windows_per_epoch=256, batch_size=32, window=21)
+TINY = NetworkSettings(dim=8, epochs=3, windows_per_epoch=128, batch_size=32, window=21)
 QUICK = SeriesSettings(network=TINY, classic_series=0, bootstrap=200)
 START = 1_704_067_200
 
@@ -129,6 +131,22 @@ def test_a_history_that_is_too_short_to_choose_leaves_seasonal_naive():
     assert found.opponents["lstm"] is None and "too short" in found.reasons["lstm"]
     with pytest.raises(NotTrainedError, match="too few"):
         forecast_table(weekly(3, 25), 14, "lstm", settings=QUICK)
+
+
+def test_weeks_without_a_whole_year_have_no_season_unless_asked_for():
+    table = SeriesTable(weekly(3, 50).keys, weekly(3, 50).value_ST, 2800, Every.parse("1w"), 52)
+    found = forecast_table(table, 4, "last-value", QUICK)
+    assert found.table.season == 1 and "no season of 52 bins" in " ".join(found.notes)
+    asked = SeriesSettings(season=52, classic_series=0)
+    assert forecast_table(table, 4, "last-value", asked).table.season == 52
+
+
+def test_a_gap_over_the_whole_validation_part_leaves_seasonal_naive():
+    value = weekly(3, 90).value_ST.copy()
+    value[:, 30:83] = np.nan
+    found = forecast_table(table_of(*value), 7, settings=QUICK)
+    assert found.model == "seasonal-naive" and "Nothing is known of the validation part" in found.chosen
+    assert np.isfinite(found.frame["value"].to_numpy()).all() and "Errors by step" in found.page().html()
 
 
 def test_constant_series_are_forecast_as_they_are():

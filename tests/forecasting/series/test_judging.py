@@ -94,6 +94,9 @@ def test_who_is_ahead_is_told_series_by_series():
     better = {name: one - 0.5 for name, one in errors.items()}
     found = ahead_of(better, errors, 500, 0)
     assert found["mase"].mean == pytest.approx(-0.5) and found["mase"].below_zero
+    errors["mase"][0, 3, 1:] = np.nan  # truths that are not known do not count, here nor in the mean
+    partly = ahead_of(better, errors, 500, 0)["mase"]
+    assert partly.mean == pytest.approx(np.nanmean(better["mase"] - errors["mase"])) and partly.below_zero
     few = ahead_of({n: one[:, :1] for n, one in better.items()}, {n: one[:, :1] for n, one in errors.items()}, 500, 0)
     assert few["mase"].mean == pytest.approx(-0.5) and few["mase"].low is None
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -54,6 +54,7 @@ def test_a_gap_longer_than_four_seasons_leaves_the_last_known_value():
     assert points(seasonal_naive, values[0]) == [9, 10, 8, 9, 10]  # column 50 is in step with column 8
 
 
+@settings(max_examples=40)
 @given(
     arrays(np.float64, (3, 12), elements=st.one_of(st.floats(-1e6, 1e6), st.just(float("nan")))),
     st.integers(1, 20),

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
+
 from horae.errors import NotTrainedError
 from horae.forecasting.series.fitting import enough_to_train
 from horae.forecasting.series.judging import Judged, Plan, judge, summary
@@ -76,12 +78,14 @@ def choose(
 
     Of several networks only the best one stays: training all of them again for the test would cost minutes.
     """
-    if not plan.validation:
-        why = f"There is no room for a validation part, so {FALLBACK} speaks."
-        return Choice(*((model, _asked(model)) if model != AUTO else (FALLBACK, why)), list(methods))
-    found = _validated(methods, table, plan, horizon, settings, progress)
+    found = _validated(methods, table, plan, horizon, settings, progress) if plan.validation else {}
     validation = {name: _told(judged, name) for name, judged in found.items()}
-    candidates = {name: one for name, one in validation.items() if one["series"] == validation[FALLBACK]["series"]}
+    if not found or validation[FALLBACK][JUDGED_BY] is None:
+        why = "There is no room for a validation part" if not found else "Nothing is known of the validation part"
+        told = (FALLBACK, f"{why}, so {FALLBACK} speaks.") if model == AUTO else (model, _asked(model))
+        return Choice(*told, list(methods), validation)
+    cells = {name: int((~np.isnan(judged.errors[name][JUDGED_BY])).sum()) for name, judged in found.items()}
+    candidates = {name: one for name, one in validation.items() if cells[name] == cells[FALLBACK]}
     best = min(candidates, key=lambda name: (candidates[name][JUDGED_BY], name != FALLBACK))
     networks = [name for name in candidates if name in NETWORKS]
     kept = min(networks, key=lambda name: candidates[name][JUDGED_BY], default=None)

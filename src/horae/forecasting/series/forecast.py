@@ -11,7 +11,7 @@ In: a source and a question. Out: `SeriesForecast`. It reads no clock: what is k
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -199,7 +199,7 @@ def table_of(
         columns: Of a ready table: which column is `series_id`, `date`, `value`, where recognition would err.
     """
     settings = settings or SeriesSettings()
-    at = at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
+    at = at if at is None else (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     if not isinstance(source, Events):
         raw = source if isinstance(source, RawTable) else read_table(source)
         found = ready_columns(raw.frame.columns, columns)
@@ -228,6 +228,7 @@ def forecast_table(
     progress = options.progress or Quiet()
     if horizon < 1:
         raise RecipeError(f"horizon = {horizon}: expected 1 or more.", hint="Say how many bins ahead.")
+    table = _seasoned(table, horizon, settings)
     plan = plan_of(table.num_bins, horizon, table.season, settings.origins, settings.validation_origins)
     names, notes = names_for(model, settings)
     able = trainable(names, model, table, plan, horizon)
@@ -265,6 +266,14 @@ def check_question(model: str, every: str | None, settings: SeriesSettings) -> N
     """Refuse before a log is read what would be refused after; see `forecast_series`."""
     names_for(model, settings)
     Every.parse(every or "1d", settings.timezone)
+
+
+def _seasoned(table: SeriesTable, horizon: int, settings: SeriesSettings) -> SeriesTable:
+    """Without a season, where the history does not hold a whole one before the last origin, unless it was asked for."""
+    if settings.season or table.season == 1 or table.num_bins - horizon >= table.season + 2:
+        return table
+    note = f"The history holds no season of {table.season:,} bins before the last origin, so none is assumed."
+    return replace(table, season=1, notes=(*table.notes, note))
 
 
 def _next_values(own: Method, table: SeriesTable, horizon: int, settings: SeriesSettings) -> tuple[Floats, list[str]]:

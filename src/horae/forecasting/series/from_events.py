@@ -139,7 +139,7 @@ def _last_whole_bin(times: pl.Series, bins: Every, at: datetime | None, keep: bo
     if at is not None:
         moment = pl.Series([at]).dt.convert_time_zone("UTC").dt.cast_time_unit("us")
         return int(bins.numbers(moment)[0]) - 1
-    latest = times.sort().tail(1)
+    latest = pl.Series([times.max()], dtype=times.dtype)
     last = int(bins.numbers(latest)[0])
     if keep or _is_whole(times, bins, last):
         return last

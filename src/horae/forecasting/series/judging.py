@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from horae.errors import DataError
-from horae.evaluation.intervals import Interval, Resamples
+from horae.evaluation.intervals import Interval, Resamples, interval_of
 from horae.forecasting.series.every import Floats
 from horae.forecasting.series.measures import MEASURES, measured, scale_of
 from horae.forecasting.series.methods import Method, said_by
@@ -68,7 +68,7 @@ def plan_of(num_bins: int, horizon: int, season: int, origins: int, validation_o
             f"The horizon of {horizon:,} bins is longer than the history, which has {num_bins:,} whole bins.",
             hint=f"Ask for --horizon {max(1, num_bins // 3)} or less, take narrower bins (--every), or a longer log.",
         )
-    room = (num_bins - max(2 * season, horizon, 4)) // horizon
+    room = (num_bins - max(season + 2, horizon, 4)) // horizon
     wanted = origins + validation_origins
     if room < 2:
         return Plan((), (num_bins - horizon,))
@@ -138,10 +138,15 @@ def ahead_of(own: Measures, other: Measures, samples: int, seed: int) -> dict[st
     found = {}
     for name in ("mase", "pinball"):
         difference = own[name] - other[name]
-        by_origin = _means(difference, axis=2)
-        unit = by_origin.ravel() if by_origin.shape[1] < FEW else _means(by_origin, axis=0)
-        enough = int((~np.isnan(unit)).sum()) >= FEWEST
-        found[name] = Resamples(len(unit), samples if enough else 0, seed).intervals(unit[:, None])[0]
+        there = ~np.isnan(difference)
+        by = (2,) if difference.shape[1] < FEW else (0, 2)
+        total_U = np.where(there, difference, 0.0).sum(axis=by).ravel()
+        count_U = there.sum(axis=by).ravel().astype(np.float64)
+        total_U, count_U = total_U[count_U > 0], count_U[count_U > 0]
+        mean = float(total_U.sum() / count_U.sum()) if len(count_U) else float("nan")
+        resamples = Resamples(len(count_U), samples if len(count_U) >= FEWEST else 0, seed)
+        drawn_R2 = resamples.means(np.stack([total_U, count_U], axis=1))
+        found[name] = interval_of(mean, drawn_R2[:, 0] / drawn_R2[:, 1])
     return found
 
 
@@ -154,14 +159,6 @@ def _unborn(known: SeriesTable) -> Floats:
 def _mean(values: Floats) -> float | None:
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else None
-
-
-def _means(values: Floats, axis: int) -> Floats:
-    there = ~np.isnan(values)
-    count = there.sum(axis=axis)
-    total = np.where(there, values, 0.0).sum(axis=axis)
-    mean: Floats = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return mean
 
 
 def _root(mean_square: float | None) -> float | None:

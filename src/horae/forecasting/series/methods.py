@@ -5,7 +5,6 @@ In: a name. Out: a `Method`, which is fitted on a table and asked for the bins a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -128,21 +127,9 @@ def names_for(model: str, settings: SeriesSettings) -> tuple[list[str], list[str
     return [*networks, *SIMPLE, *classic], notes
 
 
-def said_by(method: Method, table: SeriesTable, horizon: int, series: Sequence[int] | None = None) -> Floats:
-    """What a method says, and two things that hold of all: no quantile crosses, and what never was negative stays so.
-
-    Args:
-        method: Fitted.
-        table: What is known.
-        horizon: Bins ahead.
-        series: Only of these rows; the others are NaN.
-    """
+def said_by(method: Method, table: SeriesTable, horizon: int) -> Floats:
+    """What a method says, with what holds of all: no quantile crosses, and what was never negative stays so."""
     said_SHQ = np.sort(method.forecast(table, horizon), axis=2)
-    with np.errstate(invalid="ignore"):
-        lowest_S = np.where(np.isnan(table.value_ST), np.inf, table.value_ST).min(axis=1)
-    never_negative = lowest_S >= 0
-    said_SHQ[never_negative] = np.maximum(said_SHQ[never_negative], 0.0)
-    if series is not None:
-        others = np.setdiff1d(np.arange(len(table)), np.asarray(series))
-        said_SHQ[others] = np.nan
+    lowest_S = np.where(np.isnan(table.value_ST), np.inf, table.value_ST).min(axis=1)
+    said_SHQ[lowest_S >= 0] = np.maximum(said_SHQ[lowest_S >= 0], 0.0)
     return said_SHQ

@@ -79,7 +79,7 @@ def _opponents(page: Page, document: dict[str, Any]) -> None:
     page.table(heads, table_rows(document))
     page.bullets(f"{name} is not here: {reason}." for name, reason in document["reasons"].items())
     if document["validation"]:
-        rows = sorted(document["validation"].items(), key=lambda one: (one[1]["mase"] is None, one[1]["mase"]))
+        rows = sorted(document["validation"].items(), key=lambda one: (one[1]["mase"] is None, one[1]["mase"] or 0.0))
         cells = [[name, one["mase"], one["series"]] for name, one in rows]
         page.table(["method", "MASE", "series"], cells, "On the validation part, which chose the model")
 
