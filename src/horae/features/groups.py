@@ -1,0 +1,68 @@
+"""Every group of features by name. In: names and wishes. Out: the groups. A new group is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from horae.errors import DataError, RecipeError
+from horae.features.circle import Circle
+from horae.features.context import Context
+from horae.features.decay import Decay
+from horae.features.group import Group, Wishes
+from horae.features.recency import Bursts, Gaps, Recency
+from horae.features.session import Session
+from horae.features.tables import Tables
+from horae.features.windows import Distinct, Extremes, Windows
+
+__all__ = ["GROUPS", "chosen"]
+
+GROUPS: Final[Mapping[str, type[Group]]] = {
+    "windows": Windows,
+    "distinct": Distinct,
+    "extremes": Extremes,
+    "decay": Decay,
+    "recency": Recency,
+    "gaps": Gaps,
+    "bursts": Bursts,
+    "session": Session,
+    "context": Context,
+    "circle": Circle,
+    "tables": Tables,
+}
+
+
+def chosen(names: Sequence[str] | None, wishes: Wishes) -> dict[str, Group]:
+    """The groups asked for; without names, all that the log has what they need for.
+
+    Raises:
+        RecipeError: No such group, one named twice, or none.
+        DataError: A group that was asked for needs what the log does not have.
+    """
+    if names is None:
+        made = {name: group.of(wishes) for name, group in GROUPS.items()}
+        return {name: group for name, group in made.items() if group is not None}
+    _check(names, wishes)
+    groups: dict[str, Group] = {}
+    for name in names:
+        group = GROUPS[name].of(wishes)
+        if group is None:
+            raise DataError(
+                f"The features {name} cannot be made: they need {GROUPS[name].needs}.",
+                hint="Give what they need, or leave the group out; without groups all that can be made are.",
+            )
+        groups[name] = group
+    return groups
+
+
+def _check(names: Sequence[str], wishes: Wishes) -> None:
+    unknown = [name for name in names if name not in GROUPS]
+    if unknown:
+        raise RecipeError(f"There is no group of features {unknown[0]!r}.", hint=f"Choose of: {', '.join(GROUPS)}.")
+    if not names or len(set(names)) < len(names):
+        raise RecipeError(
+            "Groups of features: expected each name once, and one at least.", hint="Such as windows,gaps."
+        )
+    for name, given in (("circle", wishes.relations is not None), ("tables", bool(wishes.tables))):
+        if given and name not in names:
+            raise RecipeError(f"What was given for {name} has no effect without it.", hint=f"Add {name} to the groups.")
