@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UnknownIdError,
     )
     from horae.evaluation.protocol import Evaluation, evaluate
+    from horae.features.compute import compute_features, write_features
     from horae.forecasting.series.forecast import SeriesForecast, forecast_series
     from horae.forecasting.series.settings import NetworkSettings, SeriesSettings
     from horae.recommend.recommender import Recommender
@@ -65,6 +66,7 @@ _HOME = {
     "Tuned": "training.tune",
     "UnknownIdError": "errors",
     "compare": "training.compare",
+    "compute_features": "features.compute",
     "describe": "data.checks",
     "evaluate": "evaluation.protocol",
     "forecast_series": "forecasting.series.forecast",
@@ -79,6 +81,7 @@ _HOME = {
     "split_rolling": "data.split",
     "train": "training.train",
     "tune": "training.tune",
+    "write_features": "features.compute",
 }
 
 __all__ = [
@@ -108,6 +111,7 @@ __all__ = [
     "UnknownIdError",
     "__version__",
     "compare",
+    "compute_features",
     "describe",
     "evaluate",
     "forecast_series",
@@ -122,6 +126,7 @@ __all__ = [
     "split_rolling",
     "train",
     "tune",
+    "write_features",
 ]
 
 

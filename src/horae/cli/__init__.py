@@ -13,7 +13,21 @@ import typer
 import typer.main
 
 import horae
-from horae.cli import compare, data, demo, doctor, evaluate, forecast, recipes, recommend, runs, serve, train, tune
+from horae.cli import (
+    compare,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    features,
+    forecast,
+    recipes,
+    recommend,
+    runs,
+    serve,
+    train,
+    tune,
+)
 from horae.cli.failures import Verbs, stand_guard
 from horae.cli.output import show
 
@@ -50,6 +64,7 @@ app = typer.Typer(
 app.command("demo", epilog=demo.EXAMPLES, rich_help_panel=START)(demo.demo)
 app.command("doctor", epilog=doctor.EXAMPLES, rich_help_panel=START)(doctor.doctor)
 app.add_typer(data.verbs, name="data", rich_help_panel=LOGS)
+app.command("features", epilog=features.EXAMPLES, rich_help_panel=LOGS)(features.features)
 app.command("train", epilog=train.EXAMPLES, rich_help_panel=MODELS)(train.train)
 app.command("evaluate", epilog=evaluate.EXAMPLES, rich_help_panel=MODELS)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLES, rich_help_panel=MODELS)(compare.compare)

@@ -49,6 +49,7 @@ class FeatureBlocks:
         half_lives: Of the decayed counts.
         tables: External tables by name: the key, `valid_from`, maybe `valid_to` and `known_at`, and columns to join.
         relations: `user_id, other_id, valid_from`, maybe `valid_to`: whose events the circle features count.
+        block: About how many events, or moments, are worked on at a time; changes nothing but memory.
 
     Raises:
         DataError: The log lacks what was asked for; a table cannot be trusted (see `features.validity`).
@@ -66,8 +67,10 @@ class FeatureBlocks:
         half_lives: Iterable[str] = HALF_LIVES,
         tables: Mapping[str, pl.DataFrame] | None = None,
         relations: pl.DataFrame | None = None,
+        block: int = BLOCK,
     ) -> None:
         self.book = LineBook(events, by)
+        self._block = block
         self.times = asked_times(at, events)
         joined = tuple(Table(frame, key_of(self.book.by), name) for name, frame in (tables or {}).items())
         wishes = Wishes(
@@ -87,7 +90,7 @@ class FeatureBlocks:
     def numbered(self) -> Iterator[tuple[IndexArray | None, pl.DataFrame]]:
         """Frames, each with the rows of `Events.frame` that it stands before (None for times of the calendar)."""
         schema: Mapping[str, pl.DataType] | None = None
-        for lines in self.book.blocks():
+        for lines in self.book.blocks(self._block):
             for at in self._moments(lines):
                 frame = self._frame(lines, at)
                 schema = schema or frame.schema
@@ -102,7 +105,7 @@ class FeatureBlocks:
 
     def _moments(self, lines: Lines) -> Iterator[Moments]:
         if self.times is not None:
-            yield from at_times(lines, self.times, BLOCK)
+            yield from at_times(lines, self.times, self._block)
             return
         whole = at_events(lines)
         for start in range(0, len(whole), TOGETHER):
