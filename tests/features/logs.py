@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import hypothesis.strategies as st
 import polars as pl
-from tests.logs import events_of
 
 from horae.schema import Events
+from tests.logs import events_of
 
 START = 1_600_000_000
 STEPS = (0, 0, 1, 60, 1_800, 1_801, 3_600, 3_601, 86_400, 90_000, 7 * 86_400, 40 * 86_400)

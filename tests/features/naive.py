@@ -147,7 +147,10 @@ def context_features(past, column, numeric) -> dict:
 def circle_features(rows, relations, user, past, t, windows) -> dict:
     """The circle's; relations are dictionaries with `valid_from` and `valid_to` in seconds."""
     timed = [name for name in windows if name != "all" and not name.startswith("n")]
-    names = ["circle_size", *(f"circle_{what}_{w}" for w in timed for what in ("count", "distinct_items", "active_share"))]
+    names = [
+        "circle_size",
+        *(f"circle_{what}_{w}" for w in timed for what in ("count", "distinct_items", "active_share")),
+    ]
     times = [row["t"] for row in past]
     if t is None or None in times or times != sorted(times) or (times and times[-1] > t):
         return dict.fromkeys(names)

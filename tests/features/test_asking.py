@@ -1,11 +1,11 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from tests.logs import events_of
 
 from horae.errors import DataError, RecipeError
 from horae.features.asking import asked_times
 from horae.features.compute import compute_features
+from tests.logs import events_of
 
 DAY = 86_400
 LOG = events_of([("u", "i", 1.5 * DAY), ("v", "i", 3 * DAY), ("v", "j", 4.2 * DAY)])

@@ -1,10 +1,10 @@
 import polars as pl
 import pytest
-from tests.logs import events_of
 
 from horae.errors import DataError
 from horae.features import circle
 from horae.features.compute import compute_features
+from tests.logs import events_of
 
 LOG = events_of([("a", "i", 0), ("b", "i", 90), ("b", "j", 95), ("c", "j", 100), ("a", "i", 100), ("a", "k", 5_000)])
 FRIENDS = pl.DataFrame(

@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
-from tests.features import naive
-from tests.features.logs import HALF_LIVES, START, STEPS, WINDOWS, Row, log_of, row, rows
 
 from horae.errors import DataError
 from horae.features.compute import FeatureBlocks, compute_features, write_features
 from horae.features.groups import GROUPS
 from horae.schema import Events
+from tests.features import naive
+from tests.features.logs import HALF_LIVES, START, STEPS, WINDOWS, Row, log_of, row, rows
 
 KEYS = ("user", "item", "all", "device")
 RELATIONS = [
@@ -49,7 +49,16 @@ def expected_of(events: Events, by: str, past, t, key=None) -> dict:
         context.append(("behavior", False))
     known = events.frame["value"].null_count() < len(events)
     context = [(name, numeric) for name, numeric in context]
-    out = naive.features(past, t, column, WINDOWS, HALF_LIVES, values=known, own_sessions="session_id" in events.frame.columns, context=context)
+    out = naive.features(
+        past,
+        t,
+        column,
+        WINDOWS,
+        HALF_LIVES,
+        values=known,
+        own_sessions="session_id" in events.frame.columns,
+        context=context,
+    )
     if by == "user":
         out |= naive.circle_features(naive.rows_of(events.frame), RELATIONS, key, past, t, WINDOWS)
     return out
@@ -180,7 +189,16 @@ def test_blocks_of_any_size_give_the_same_numbers(rows: list[Row], by: str):
 def test_rows_stand_as_the_events_do_and_the_file_holds_the_same(tmp_path):
     rng = np.random.default_rng(0)
     made = [
-        Row(f"u{rng.integers(9)}", f"i{rng.integers(7)}", START + float(rng.integers(10**6)), "view", 2.0, None, 1.0, "s")
+        Row(
+            f"u{rng.integers(9)}",
+            f"i{rng.integers(7)}",
+            START + float(rng.integers(10**6)),
+            "view",
+            2.0,
+            None,
+            1.0,
+            "s",
+        )
         for _ in range(200)
     ]
     events = log_of(made)
@@ -189,7 +207,9 @@ def test_rows_stand_as_the_events_do_and_the_file_holds_the_same(tmp_path):
         assert frame.select("user_id", "event_order").equals(events.frame.select("user_id", "event_order"))
         assert write_features(events, tmp_path / "f.parquet", by) == 200
         written = pl.read_parquet(tmp_path / "f.parquet")
-        assert written.sort("user_id", "timestamp", "event_order").equals(frame.sort("user_id", "timestamp", "event_order"))
+        assert written.sort("user_id", "timestamp", "event_order").equals(
+            frame.sort("user_id", "timestamp", "event_order")
+        )
         numbers = [dtype for name, dtype in written.schema.items() if name.startswith(("count", "mean", "decayed"))]
         assert set(numbers) == {pl.Float32}
     assert [file.name for file in tmp_path.iterdir()] == ["f.parquet"]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from tests.logs import events_of
 
 from horae.features.compute import compute_features
+from tests.logs import events_of
 
 
 def decayed(times, half_life: str) -> list[float]:

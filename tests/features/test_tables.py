@@ -5,11 +5,11 @@ import hypothesis.strategies as st
 import polars as pl
 import pytest
 from hypothesis import given, settings
-from tests.features.logs import START, Row, log_of, rows
-from tests.logs import events_of
 
 from horae.errors import DataError, RecipeError
 from horae.features.compute import compute_features
+from tests.features.logs import START, Row, log_of, rows
+from tests.logs import events_of
 
 LOG = events_of([("u", "i", 100), ("u", "i", 200), ("v", "i", 200), ("u", "i", 300)])
 AT = 1_600_000_000
@@ -72,7 +72,10 @@ def test_overlapping_rows_are_refused_and_named():
         (plans(valid_from=times(200, 300), valid_to=times(100, None)), "1 rows end before they begin.*row 1"),
         (plans(valid_from=["soon", "2024-01-01"]), "valid_from of 1 rows is no time, such as 'soon' in row 1"),
         (pl.DataFrame({"who": ["u"], "valid_from": [None], "plan": ["x"]}), "expected a column user_id, found who"),
-        (pl.DataFrame({"user_id": [None, "u"], "valid_from": [None, None], "plan": ["x", "y"]}), "row 1 has no user_id"),
+        (
+            pl.DataFrame({"user_id": [None, "u"], "valid_from": [None, None], "plan": ["x", "y"]}),
+            "row 1 has no user_id",
+        ),
         (pl.DataFrame({"user_id": ["u"], "valid_from": [None]}), "no column besides"),
         (plans(valid_from=times(1, 2)).rename({"plan": "value"}), "the column value is there already"),
     ],

@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 import pytest
-from tests.logs import events_of
 
 from horae.features.compute import compute_features
+from tests.logs import events_of
 
 DAY = 86_400
 

@@ -55,9 +55,7 @@ def features(
     half_lives: Annotated[str, typer.Option(metavar="LIST", help="Of the decayed counts.")] = "1d,7d,28d",
     groups: Annotated[
         str | None,
-        typer.Option(
-            metavar="LIST", help="windows,recency,... [default: all that the log allows]", show_default=False
-        ),
+        typer.Option(metavar="LIST", help="windows,recency,... [default: all that the log allows]", show_default=False),
     ] = None,
     table: Annotated[
         list[str] | None,
@@ -84,10 +82,14 @@ def features(
     if json_ and out == "-":
         raise typer.BadParameter("cannot go with --json: both would use standard output.", param_hint="-o -")
     from horae.features.compute import FeatureBlocks
+    from horae.features.groups import check_groups
     from horae.features.spans import durations, windows_of
 
     cleaning = data_table(set_)
-    windows_of(_listed(windows)), durations(_listed(half_lives), "half-life")  # refuse before the log is read
+    windows_of(_listed(windows))  # refuse before the log is read
+    durations(_listed(half_lives), "half-life")
+    if groups is not None:
+        check_groups(_listed(groups))
     tables = {file: _table(file) for file in table or ()}
     log = reading.events(events, cleaning)
     blocks = FeatureBlocks(

@@ -15,7 +15,7 @@ from horae.features.session import Session
 from horae.features.tables import Tables
 from horae.features.windows import Distinct, Extremes, Windows
 
-__all__ = ["GROUPS", "chosen"]
+__all__ = ["GROUPS", "check_groups", "chosen"]
 
 GROUPS: Final[Mapping[str, type[Group]]] = {
     "windows": Windows,
@@ -42,7 +42,8 @@ def chosen(names: Sequence[str] | None, wishes: Wishes) -> dict[str, Group]:
     if names is None:
         made = {name: group.of(wishes) for name, group in GROUPS.items()}
         return {name: group for name, group in made.items() if group is not None}
-    _check(names, wishes)
+    check_groups(names)
+    _check_effect(names, wishes)
     groups: dict[str, Group] = {}
     for name in names:
         group = GROUPS[name].of(wishes)
@@ -55,7 +56,12 @@ def chosen(names: Sequence[str] | None, wishes: Wishes) -> dict[str, Group]:
     return groups
 
 
-def _check(names: Sequence[str], wishes: Wishes) -> None:
+def check_groups(names: Sequence[str]) -> None:
+    """Refuse names before a log is read.
+
+    Raises:
+        RecipeError: No such group, one named twice, or none.
+    """
     unknown = [name for name in names if name not in GROUPS]
     if unknown:
         raise RecipeError(f"There is no group of features {unknown[0]!r}.", hint=f"Choose of: {', '.join(GROUPS)}.")
@@ -63,6 +69,9 @@ def _check(names: Sequence[str], wishes: Wishes) -> None:
         raise RecipeError(
             "Groups of features: expected each name once, and one at least.", hint="Such as windows,gaps."
         )
+
+
+def _check_effect(names: Sequence[str], wishes: Wishes) -> None:
     for name, given in (("circle", wishes.relations is not None), ("tables", bool(wishes.tables))):
         if given and name not in names:
             raise RecipeError(f"What was given for {name} has no effect without it.", hint=f"Add {name} to the groups.")

@@ -21,7 +21,7 @@ UNITS: Final = {"s": SECOND, "min": 60 * SECOND, "h": HOUR, "d": DAY, "w": 7 * D
 LONGEST: Final = 100 * 366 * DAY
 TEXT: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
 LAST: Final = re.compile(r"n(\d{1,9})")
-HINT: Final = "Write a window as 30min, 1h, 7d or 4w, the last ten events as n10, everything before as all."
+HINT: Final = "Write a time as 30min, 1h, 7d or 4w; among windows n10 is the last ten events, and all is everything."
 
 
 @dataclass(frozen=True)
