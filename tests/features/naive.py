@@ -1,5 +1,6 @@
-"""Every feature once more, as its row in the registry says it: plain loops over one key's past, nothing shared with src."""
+"""Every feature once more, as its row in the registry says it: plain loops over one key's past, nothing of src."""
 
+import itertools
 import math
 from collections import Counter
 from statistics import fmean, pstdev
@@ -65,17 +66,14 @@ def features(past, t, by, windows, half_lives, *, values=True, items=True, own_s
     out: dict[str, object] = {}
     for name in windows:
         timed = name != "all" and not name.startswith("n")
-        if timed and not clear:
-            window = None
-        else:
-            window = window_of(past, t, name)
+        window = None if timed and not clear else window_of(past, t, name)
         out |= window_features(name, window, past, t, clear, timed, by, values, items)
     for name in half_lives:
         fades = [0.5 ** ((t - row["t"]) / seconds(name)) for row in past] if clear else None
         out[f"decayed_count_{name}"] = None if fades is None else sum(fades)
     out["recency_seconds"] = t - times[-1] if clear and times else None
     out["age_seconds"] = t - times[0] if clear and times else None
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)] if clear else []
+    gaps = [b - a for a, b in itertools.pairwise(times)] if clear else []
     out["gap_last_seconds"] = gaps[-1] if gaps else None
     out["gap_mean_seconds"] = fmean(gaps) if gaps else None
     out["gap_deviation_seconds"] = pstdev(gaps) if len(gaps) > 1 else None

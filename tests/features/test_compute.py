@@ -48,17 +48,8 @@ def expected_of(events: Events, by: str, past, t, key=None) -> dict:
     if len(events.behaviors) > 1:
         context.append(("behavior", False))
     known = events.frame["value"].null_count() < len(events)
-    context = [(name, numeric) for name, numeric in context]
-    out = naive.features(
-        past,
-        t,
-        column,
-        WINDOWS,
-        HALF_LIVES,
-        values=known,
-        own_sessions="session_id" in events.frame.columns,
-        context=context,
-    )
+    own = "session_id" in events.frame.columns
+    out = naive.features(past, t, column, WINDOWS, HALF_LIVES, values=known, own_sessions=own, context=context)
     if by == "user":
         out |= naive.circle_features(naive.rows_of(events.frame), RELATIONS, key, past, t, WINDOWS)
     return out

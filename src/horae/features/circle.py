@@ -15,9 +15,10 @@ import numpy as np
 import polars as pl
 
 from horae.data.cleaning.order import micros, stable_order
+from horae.features.book import LineBlock, LineBook
 from horae.features.group import Column, Feature, Float32Array, Wishes
-from horae.features.lines import LineBook, Lines
 from horae.features.moments import Moments
+from horae.features.recency import UNKNOWN
 from horae.features.scans import IndexArray
 from horae.features.spans import Window
 from horae.features.validity import KNOWN_AT, VALID_FROM, VALID_TO, valid_rows
@@ -28,7 +29,6 @@ __all__ = ["OTHER", "Circle", "Relations"]
 OTHER: Final = "other_id"
 PAIRS: Final = 1 << 21
 """Pairs of a moment and one of the circle, or of a moment and an event, that are looked at in one go."""
-UNKNOWN: Final = "unknown or contradicting times"
 
 
 class Relations:
@@ -36,7 +36,7 @@ class Relations:
 
     Args:
         frame: `user_id, other_id, valid_from`, maybe `valid_to` and `known_at`.
-        book: Lines of users.
+        book: LineBlock of users.
         name: Of the table, for errors.
 
     Raises:
@@ -55,9 +55,9 @@ class Relations:
         self.offset_K1 = np.searchsorted(line_R, np.arange(len(book.keys) + 1))
         self._book = book
 
-    def pairs(self, first: int, at: Moments, part: slice) -> tuple[IndexArray, IndexArray]:
+    def pairs(self, at: Moments, part: slice) -> tuple[IndexArray, IndexArray]:
         """(moment, row of the relation) of every relation that holds and is known at a moment of the part."""
-        line_B, time_B = at.line_B[part] + first, at.time_B[part]
+        line_B, time_B = at.key_B[part], at.time_B[part]
         begin_B = self.offset_K1[line_B]
         number_B = self.offset_K1[line_B + 1] - begin_B
         moment_P = np.repeat(np.arange(len(line_B)), number_B)
@@ -66,9 +66,9 @@ class Relations:
         holds_P = (self.from_R[row_P] <= time_P) & (time_P < self.to_R[row_P]) & (self.known_R[row_P] <= time_P)
         return moment_P[holds_P], row_P[holds_P]
 
-    def number_of(self, at: Moments, first: int) -> IndexArray:
+    def number_of(self, at: Moments) -> IndexArray:
         """Relations of each moment's user, at whatever time."""
-        return np.diff(self.offset_K1)[at.line_B + first]
+        return np.diff(self.offset_K1)[at.key_B]
 
     @cached_property
     def _rows_and_axis(self) -> tuple[IndexArray, IndexArray, IndexArray]:
@@ -124,18 +124,18 @@ class Circle:
         timed = tuple(window for window in wishes.windows if window.micros is not None)
         return cls(Relations(wishes.relations, book), timed, book.events.has_items)
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
-        parts = list(self._parts(lines, at))
+        parts = list(self._parts(at))
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if at.clear_B is not None:
             for column in columns.values():
                 column[~at.clear_B] = np.nan
         return dict(columns)
 
-    def _parts(self, lines: Lines, at: Moments) -> Iterator[dict[str, Float32Array]]:
-        for part in _cut(self.relations.number_of(at, lines.first)):
-            moment_P, row_P = self.relations.pairs(lines.first, at, part)
+    def _parts(self, at: Moments) -> Iterator[dict[str, Float32Array]]:
+        for part in _cut(self.relations.number_of(at)):
+            moment_P, row_P = self.relations.pairs(at, part)
             time_B, size = at.time_B[part], part.stop - part.start
             size_B = np.bincount(moment_P, minlength=size).astype(np.float32)
             columns = {"circle_size": size_B}
@@ -181,6 +181,6 @@ def _cut(weight_B: IndexArray) -> Iterator[slice]:
 
 
 def _lines_of(ids: pl.Series, numbers: pl.DataFrame) -> IndexArray:
-    """Lines of users by their ids as text; -1 where the log does not have them."""
+    """LineBlock of users by their ids as text; -1 where the log does not have them."""
     joined = pl.DataFrame({"id": ids}).join(numbers, on="id", how="left", maintain_order="left")
     return joined["line"].cast(pl.Int64).fill_null(-1).to_numpy()

@@ -20,9 +20,9 @@ import polars as pl
 
 from horae.errors import DataError, StoreError
 from horae.features.asking import EVENTS, asked_times
+from horae.features.book import ALL, BLOCK, LineBlock, LineBook
 from horae.features.group import Group, Wishes
 from horae.features.groups import chosen
-from horae.features.lines import ALL, BLOCK, LineBook, Lines
 from horae.features.moments import Moments, at_events, at_times
 from horae.features.scans import IndexArray
 from horae.features.spans import durations, windows_of
@@ -103,7 +103,7 @@ class FeatureBlocks:
         """How many rows there will be; None where only the work tells (grids and times)."""
         return len(self.book.events) if self.times is None else None
 
-    def _moments(self, lines: Lines) -> Iterator[Moments]:
+    def _moments(self, lines: LineBlock) -> Iterator[Moments]:
         if self.times is not None:
             yield from at_times(lines, self.times, self._block)
             return
@@ -111,7 +111,7 @@ class FeatureBlocks:
         for start in range(0, len(whole), TOGETHER):
             yield whole if len(whole) <= TOGETHER else whole.take(slice(start, start + TOGETHER))
 
-    def _frame(self, lines: Lines, at: Moments) -> pl.DataFrame:
+    def _frame(self, lines: LineBlock, at: Moments) -> pl.DataFrame:
         columns: dict[str, Any] = {}
         if lines.by != ALL:
             columns[lines.by] = lines.key_K.gather(at.line_B)

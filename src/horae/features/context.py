@@ -12,8 +12,8 @@ from typing import ClassVar, Final
 import numpy as np
 import polars as pl
 
+from horae.features.book import LineBlock
 from horae.features.group import Column, Feature, Wishes, blank
-from horae.features.lines import Lines
 from horae.features.moments import Moments
 from horae.features.scans import IndexArray, grouped, running_max
 from horae.features.session import SESSION_ID
@@ -59,7 +59,7 @@ class Context:
         named = tuple(name for name in columns if isinstance(schema[name], text) and name not in numeric)
         return cls(numeric, named) if numeric or named else None
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
         columns: dict[str, Column] = {}
         for name in self.numeric:
@@ -74,7 +74,7 @@ class Context:
             columns |= self._named(name, lines, at)
         return columns
 
-    def _named(self, name: str, lines: Lines, at: Moments) -> dict[str, Column]:
+    def _named(self, name: str, lines: LineBlock, at: Moments) -> dict[str, Column]:
         code_N = lines.codes(name).astype(np.int64)
         known_N1 = np.concatenate([[0], np.cumsum(code_N >= 0)])
         known_B = known_N1[at.end_B] - known_N1[at.begin_B]
@@ -104,7 +104,7 @@ def _last(known_N: np.ndarray, at: Moments) -> IndexArray:
     return np.where(last_B >= at.begin_B, last_B, -1)
 
 
-def _occurrence(code_N: IndexArray, lines: Lines) -> IndexArray:
+def _occurrence(code_N: IndexArray, lines: LineBlock) -> IndexArray:
     """How often an event's value has come on its line so far, itself counted; 0 where unknown."""
     group_N = code_N + lines.line_N * (int(code_N.max(initial=0)) + 2)
     order = grouped(group_N)

@@ -12,11 +12,11 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from horae.features.book import LineBlock
 from horae.features.group import Column, Feature, Wishes, blank
-from horae.features.lines import Lines
 from horae.features.moments import Moments
+from horae.features.recency import UNKNOWN
 from horae.features.scans import FloatArray, running_sum
-from horae.features.windows import UNCLEAR
 
 __all__ = ["Decay", "decayed"]
 
@@ -35,7 +35,7 @@ class Decay:
         Feature(
             "decayed_count_{half_life}",
             "events",
-            UNCLEAR.partition("time window and ")[2],
+            UNKNOWN,
             "Sum over all past events of 1/2 to the power of their age in half-lives.",
         ),
     )
@@ -45,7 +45,7 @@ class Decay:
         """For logs with times."""
         return cls(wishes.half_lives) if wishes.book.has_times != "none" and wishes.half_lives else None
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
         unsaid_B = None if at.clear_B is None else ~at.clear_B
         columns: dict[str, Column] = {}
@@ -57,7 +57,7 @@ class Decay:
         return columns
 
 
-def decayed(lines: Lines, half_life_micros: int) -> FloatArray:
+def decayed(lines: LineBlock, half_life_micros: int) -> FloatArray:
     """The decayed count just after each event, itself counted.
 
     A line's time is cut into stretches of 448 half-lives. Within a stretch the count is a running sum of growing

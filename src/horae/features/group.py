@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from horae.features.lines import LineBook, Lines
+from horae.features.book import LineBlock, LineBook
 from horae.features.moments import Moments
 from horae.features.scans import BoolArray
 from horae.features.spans import Window
@@ -40,20 +40,20 @@ class Feature:
     """A kind of column.
 
     Attributes:
-        pattern: Its name; `{window}`, `{half_life}` and `{column}` stand for what was asked, or what the log has.
+        name: As in the output; `{window}`, `{half_life}`, `{column}` stand for what was asked, or what the log has.
         unit: What the number counts; `of the value` where it is in the unit of the log's values.
         null: When it is null.
-        says: What it is, in a sentence.
+        doc: What it is, in a sentence.
     """
 
-    pattern: str
+    name: str
     unit: str
     null: str
-    says: str
+    doc: str
 
-    def names(self, column: str) -> bool:
+    def is_of(self, column: str) -> bool:
         """Is this the feature that a column is?"""
-        parts = re.split(r"\{(\w+)\}", self.pattern)
+        parts = re.split(r"\{(\w+)\}", self.name)
         texts = [re.escape(part) if n % 2 == 0 else PLACEHOLDERS.get(part, ".+") for n, part in enumerate(parts)]
         return re.fullmatch("".join(texts), column) is not None
 
@@ -93,7 +93,7 @@ class Group(Protocol):
         """The group as wished; None where the log lacks what it needs."""
         ...
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """Columns as of the moments, by name. Only events in each moment's past may be looked at.
 
         The same names in the same order for every block; float32 with NaN where null, or a Series for text.

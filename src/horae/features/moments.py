@@ -1,6 +1,6 @@
 """As of when: each moment stands on a line, and everything of the line before it is its past, nothing else.
 
-In: `Lines`, and what was asked: just before every event, one time, or a regular grid. Out: `Moments`.
+In: `LineBlock`, and what was asked: just before every event, one time, or a regular grid. Out: `Moments`.
 
 As of an event of a user, the past is the events placed before it. As of an event on another key's line, and as of a
 time, it is what is known to be strictly earlier. Where a line's order contradicts its times, or times are unknown,
@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from horae.features.lines import Lines
+from horae.features.book import LineBlock
 from horae.features.scans import BoolArray, FloatArray, IndexArray, running_max
 from horae.features.spans import Window
 from horae.schema import USER
@@ -40,7 +40,7 @@ class Moments:
         row_B: The row of `Events.frame` that each moment stands before; None where it is a time of the calendar.
     """
 
-    lines: Lines
+    lines: LineBlock
     line_B: IndexArray
     end_B: IndexArray
     time_B: IndexArray
@@ -60,6 +60,17 @@ class Moments:
     def past_B(self) -> IndexArray:
         """How many events are past."""
         return self.end_B - self.begin_B
+
+    @property
+    def key_B(self) -> IndexArray:
+        """Number of each moment's line among all lines of the book."""
+        return self.line_B + self.lines.first
+
+    @cached_property
+    def seconds_B(self) -> FloatArray:
+        """The moments as Unix seconds; NaN where they are not clear."""
+        seconds_B: FloatArray = self.time_B / 1e6
+        return seconds_B if self.clear_B is None else np.where(self.clear_B, seconds_B, np.nan)
 
     @cached_property
     def last_B(self) -> IndexArray:
@@ -124,7 +135,7 @@ class Moments:
         return np.clip(start_B, self.begin_B, self.end_B)
 
 
-def at_events(lines: Lines) -> Moments:
+def at_events(lines: LineBlock) -> Moments:
     """The moment just before every event of the lines."""
     if lines.by == USER:
         end_N = np.arange(len(lines))
@@ -135,7 +146,7 @@ def at_events(lines: Lines) -> Moments:
     return Moments(lines, lines.line_N, end_N, lines.time_N, None, lines.row_N)
 
 
-def at_times(lines: Lines, times: IndexArray, size: int) -> Iterator[Moments]:
+def at_times(lines: LineBlock, times: IndexArray, size: int) -> Iterator[Moments]:
     """Each line at each of some ascending times (microseconds), from the first that has something past.
 
     Yields:
@@ -161,7 +172,9 @@ def at_times(lines: Lines, times: IndexArray, size: int) -> Iterator[Moments]:
         first = end
 
 
-def _clear(lines: Lines, end_B: IndexArray, line_B: IndexArray, time_B: IndexArray | None = None) -> BoolArray | None:
+def _clear(
+    lines: LineBlock, end_B: IndexArray, line_B: IndexArray, time_B: IndexArray | None = None
+) -> BoolArray | None:
     """Is all of each moment's past, and the moment itself, known and in order of time?
 
     Args:

@@ -10,8 +10,8 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from horae.features.book import LineBlock
 from horae.features.group import Column, Feature, Wishes, blank
-from horae.features.lines import Lines
 from horae.features.moments import Moments
 from horae.features.spans import Window
 from horae.features.windows import Sums
@@ -38,7 +38,7 @@ class Recency:
         """For logs with times."""
         return cls() if wishes.book.has_times != "none" else None
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
         return {"recency_seconds": blank(at.since_last_B, None), "age_seconds": blank(at.since_first_B, None)}
 
@@ -66,7 +66,7 @@ class Gaps:
         """For logs with times."""
         return cls() if wishes.book.has_times != "none" else None
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
         gap_N = np.full(len(lines), np.nan)  # from the event before; a line's first event has none
         gap_N[1:] = np.diff(lines.time_N) / 1e6
@@ -106,7 +106,7 @@ class Bursts:
         timed = tuple(window for window in wishes.windows if window.micros is not None)
         return cls(timed) if timed and wishes.book.has_times != "none" else None
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
         columns: dict[str, Column] = {}
         for window in self.windows:

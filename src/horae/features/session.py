@@ -12,8 +12,8 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from horae.features.book import LineBlock
 from horae.features.group import Column, Feature, Wishes, blank
-from horae.features.lines import Lines
 from horae.features.moments import Moments
 from horae.features.recency import UNKNOWN
 from horae.features.spans import SECOND
@@ -48,7 +48,7 @@ class Session:
             return None
         return cls(SESSION_ID in book.events.frame.columns)
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
         begins_N = np.ones(len(lines), np.bool_)
         if self.own_ids:

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from horae.errors import DataError
+from horae.features.book import ALL, LineBlock
 from horae.features.group import Column, Feature, Wishes, blank
-from horae.features.lines import ALL, Lines
 from horae.features.moments import Moments
 from horae.features.scans import IndexArray
 from horae.features.validity import KNOWN_AT, ROW, VALID_FROM, VALID_TO, valid_rows
@@ -48,7 +48,7 @@ class Table:
             raise DataError(f"{name} has no column besides its key and times.", hint="Give something to join.")
         self.columns = self.columns.select(_typed(column) for column in self.columns)
 
-    def rows_at(self, lines: Lines, at: Moments) -> IndexArray:
+    def rows_at(self, lines: LineBlock, at: Moments) -> IndexArray:
         """The row that holds and is known at each moment; -1 where there is none."""
         begin_K, end_K = self._spans(lines)
         begin_B, end_B = begin_K[at.line_B], end_K[at.line_B]
@@ -59,7 +59,7 @@ class Table:
         time_B, row_B = at.time_B, np.maximum(row_B, 0)
         return np.where(held_B & (time_B < self._to_R[row_B]) & (self._known_R[row_B] <= time_B), row_B, -1)
 
-    def _spans(self, lines: Lines) -> tuple[IndexArray, IndexArray]:
+    def _spans(self, lines: LineBlock) -> tuple[IndexArray, IndexArray]:
         """Where each line's rows begin and end in the table."""
         if self._keys is None:
             return np.zeros(lines.num_lines, np.int64), np.full(lines.num_lines, len(self._from_R))
@@ -86,7 +86,7 @@ class Tables:
         """Where tables are given."""
         return cls(wishes.tables) if wishes.tables else None
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
         columns: dict[str, Column] = {}
         for table in self.tables:

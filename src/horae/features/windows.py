@@ -11,8 +11,8 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from horae.features.book import LineBlock
 from horae.features.group import Column, Feature, Wishes, blank
-from horae.features.lines import Lines
 from horae.features.moments import Moments
 from horae.features.scans import FloatArray, IndexArray, distinct, extremes, merged, next_alike, running_sum
 from horae.features.spans import DAY, Window
@@ -36,7 +36,7 @@ class Sums:
         lines: Where they stand.
     """
 
-    def __init__(self, x_N: FloatArray, lines: Lines) -> None:
+    def __init__(self, x_N: FloatArray, lines: LineBlock) -> None:
         self._x_N = x_N
         begin_K = lines.offset_K1[:-1]
         known_N = ~np.isnan(x_N)
@@ -125,7 +125,7 @@ class Windows:
         """For every log; values where it has some."""
         return cls(wishes.windows, wishes.book.has_values)
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
         columns: dict[str, Column] = {}
         sums = lines.once(VALUE, lambda: Sums(lines.value_N, lines)) if self.has_values else None
@@ -164,7 +164,7 @@ class Extremes:
         """For logs with values."""
         return cls(wishes.windows) if wishes.book.has_values else None
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
         value_N = lines.value_N
         known_N = ~np.isnan(value_N)
@@ -205,7 +205,7 @@ class Distinct:
         of_what = {name: column for name, column in there.items() if column != book.by}
         return cls(wishes.windows, of_what) if of_what else None
 
-    def compute(self, lines: Lines, at: Moments) -> dict[str, Column]:
+    def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
         columns: dict[str, Column] = {}
         for name, column in self.of_what.items():

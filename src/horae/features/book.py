@@ -1,7 +1,7 @@
 """Events laid out by key: one line per user, item, category or for the whole log, each in the order of places.
 
-In: `Events` and the name of a key. Out: a `LineBook`, and from it `Lines`: blocks of whole lines as flat arrays with
-offsets, about a million events each, so that memory stays bounded. It does not know what is asked of the lines.
+In: `Events` and the name of a key. Out: a `LineBook`, and of it `LineBlock`s: whole lines as flat arrays with offsets,
+a quarter of a million events each, so that memory stays bounded. It does not know what is asked of the lines.
 
 For users an event's place is its row. For other keys a line holds the events whose key and time are known, by time:
 who did what first at one time is not known across users, so events of equal time have no order there.
@@ -22,7 +22,7 @@ from horae.errors import DataError
 from horae.features.scans import BoolArray, FloatArray, IndexArray
 from horae.schema import ITEM, TIMESTAMP, USER, VALUE, Events
 
-__all__ = ["ALL", "BLOCK", "LineBook", "Lines"]
+__all__ = ["ALL", "BLOCK", "LineBlock", "LineBook"]
 
 ALL: Final = "all"
 BLOCK: Final = 1 << 18
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Lines:
+class LineBlock:
     """Some keys' lines, one after the other.
 
     Attributes:
@@ -146,7 +146,7 @@ class LineBook:
             self._codes[name] = (codes if unknown is None else np.where(unknown, -1, codes)).astype(np.int32)
         return self._codes[name]
 
-    def blocks(self, size: int = BLOCK) -> Iterator[Lines]:
+    def blocks(self, size: int = BLOCK) -> Iterator[LineBlock]:
         """Whole lines, as many at a time as hold about `size` events; a longer line comes alone."""
         first, last = 0, len(self.offset_K1) - 1
         while first < last:
@@ -155,7 +155,11 @@ class LineBook:
             yield self.lines(first, end)
             first = end
 
-    def lines(self, first: int, end: int) -> Lines:
+    def whole(self) -> LineBlock:
+        """All lines at once: for groups whose columns need other keys' events too."""
+        return self.lines(0, len(self.offset_K1) - 1)
+
+    def lines(self, first: int, end: int) -> LineBlock:
         """The lines from number `first` to before `end`."""
         start, stop = int(self.offset_K1[first]), int(self.offset_K1[end])
         frame = self.events.frame
@@ -167,7 +171,7 @@ class LineBook:
             time = frame[TIMESTAMP].gather(rows)
         known_N = None if not time.null_count() else time.is_not_null().to_numpy()
         offset_K1 = self.offset_K1[first : end + 1] - start
-        return Lines(self.by, self.keys[first:end], offset_K1, micros(time), known_N, rows, self, first)
+        return LineBlock(self.by, self.keys[first:end], offset_K1, micros(time), known_N, rows, self, first)
 
     def _sort(self) -> tuple[pl.Series, IndexArray]:
         """Events of known key and time by key, then time; those without stand outside."""

@@ -1,0 +1,68 @@
+"""The registry: what it says of each column holds, and the page says the same."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from horae.errors import RecipeError
+from horae.features.compute import FeatureBlocks
+from horae.features.groups import GROUPS, check_groups
+from tests.features.logs import HALF_LIVES, START, WINDOWS, Row, log_of
+
+DOCS = Path(__file__).parents[2] / "docs"
+LOG = log_of(
+    [
+        Row("a", "x", START, "view", 1.0, "phone", 2.0, "s"),
+        Row("a", "y", START + 60, "cart", None, None, None, "s"),
+        Row("b", "x", START + 90, "view", 3.0, "desk", 1.0, "t"),
+        Row("a", "x", START + 9_000, "view", 4.0, "phone", 3.0, "u"),
+    ]
+)
+RELATIONS = pl.DataFrame({"user_id": ["a"], "other_id": ["b"], "valid_from": ["2020-01-01"]})
+TABLE = pl.DataFrame({"user_id": ["a"], "valid_from": ["2020-01-01"], "plan": ["paid"]})
+FEATURES = [(name, feature) for name, group in GROUPS.items() for feature in group.features]
+
+
+def computed(by: str) -> dict[str, list[str]]:
+    """Columns of each group."""
+    more = {"relations": RELATIONS, "tables": {"plans": TABLE}} if by == "user" else {}
+    blocks = FeatureBlocks(LOG, by, windows=WINDOWS, half_lives=HALF_LIVES, **more)
+    (at,) = [at for lines in blocks.book.blocks() for at in blocks._moments(lines)]
+    return {name: list(group.compute(at.lines, at)) for name, group in blocks.groups.items()}
+
+
+def test_every_column_is_one_feature_of_its_group_and_every_feature_has_a_column():
+    found = set()
+    for by in ("user", "item"):
+        for name, columns in computed(by).items():
+            for column in columns:
+                features = [feature for feature in GROUPS[name].features if feature.is_of(column)]
+                assert len(features) == 1, (name, column)
+                found.add((name, features[0]))
+    assert found == set(FEATURES)
+
+
+def test_no_column_belongs_to_two_groups():
+    columns = [column for group in computed("user").values() for column in group]
+    assert len(columns) == len(set(columns))
+
+
+@pytest.mark.parametrize("page", ["features.md", "zh/features.md"])
+def test_the_page_lists_every_feature_with_its_unit_and_null_rule(page: str):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    for name, feature in FEATURES:
+        row = rf"| `{feature.name}` | {feature.unit} | {feature.doc} | {feature.null} |"
+        assert row in text if page == "features.md" else f"| `{feature.name}` |" in text, feature.name
+        assert f"`{name}`" in text
+    listed = re.findall(r"(?m)^\| `([a-z_]*\{?[a-z_{}]+)` \|(?:[^|]+\|){3}$", text)
+    assert set(listed) == {feature.name for _, feature in FEATURES}
+
+
+def test_groups_that_are_none_are_refused_by_name():
+    with pytest.raises(RecipeError, match="'weather'") as refused:
+        check_groups(["windows", "weather"])
+    assert "recency" in refused.value.hint
+    with pytest.raises(RecipeError, match="each name once"):
+        check_groups(["windows", "windows"])
