@@ -62,3 +62,10 @@ def test_overlapping_rows_of_a_table_are_named(horae: Horae, log: Path, tmp_path
 def test_an_ending_that_is_not_written_is_refused_before_the_log_is_read(horae: Horae, tmp_path: Path):
     assert ".parquet" in horae("features", "nowhere.csv", "-o", tmp_path / "f.xlsx", code=2).err
     assert "both" in horae("features", "nowhere.csv", "-o", "-", "--json", code=2).err
+
+
+def test_requests_come_from_a_file(horae: Horae, log: Path, tmp_path: Path):
+    (tmp_path / "requests.csv").write_text("user_id,timestamp\n001,2020-09-15\nnobody,2020-09-15\n")
+    horae("features", log, "--at", tmp_path / "requests.csv", "-o", tmp_path / "f.csv", "--windows", "all")
+    frame = pl.read_csv(tmp_path / "f.csv", schema_overrides={"user_id": pl.String}).sort("user_id")
+    assert frame.select("user_id", "count_all").rows() == [("001", 2.0), ("nobody", 0.0)]

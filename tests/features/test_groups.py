@@ -29,7 +29,7 @@ def computed(by: str) -> dict[str, list[str]]:
     """Columns of each group."""
     more = {"relations": RELATIONS, "tables": {"plans": TABLE}} if by == "user" else {}
     blocks = FeatureBlocks(LOG, by, windows=WINDOWS, half_lives=HALF_LIVES, **more)
-    (at,) = [at for lines in blocks.book.blocks() for at in blocks._moments(lines)]
+    ((_, at),) = blocks.asked.moments(blocks.book, 100)
     return {name: list(group.compute(at.lines, at)) for name, group in blocks.groups.items()}
 
 

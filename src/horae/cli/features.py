@@ -45,7 +45,9 @@ def features(
     at: Annotated[
         str,
         typer.Option(
-            metavar="WHEN", help="events (just before each), a time such as 2024-05-31, or a grid's step such as 1d."
+            metavar="WHEN",
+            help="events (just before each), a time such as 2024-05-31, a grid's step such as 1d, or a file of requests "
+            "(the key and timestamp).",
         ),
     ] = "events",
     windows: Annotated[
@@ -91,11 +93,12 @@ def features(
     if groups is not None:
         check_groups(_listed(groups))
     tables = {file: _table(file) for file in table or ()}
+    requests = _table(at) if Path(at).is_file() else None
     log = reading.events(events, cleaning)
     blocks = FeatureBlocks(
         log,
         by,
-        at,
+        at if requests is None else requests,
         groups=None if groups is None else _listed(groups),
         windows=_listed(windows),
         half_lives=_listed(half_lives),
@@ -133,7 +136,7 @@ class _Told:
 
 
 def _write(frames: _Told, out: str) -> None:
-    from horae.features.compute import write_parquet
+    from horae.features.writing import write_parquet
 
     if out.lower().endswith(".parquet"):
         with replacing(Path(out)) as file:

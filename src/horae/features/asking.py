@@ -1,24 +1,30 @@
-"""As of when features are asked for: every event, one time, or a regular grid, as people say it.
+"""As of when features are asked for: every event, one time, a regular grid, or the rows of a table, as people say it.
 
-In: `events`, a datetime, `2024-05-31`, or `1d`. Out: times in microseconds, or None for events. It reads no clock.
+In: `events`, a datetime, `2024-05-31`, `1d`, or a frame of keys and times. Out: an `Asked`, which turns lines into
+moments. It reads no clock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import polars as pl
 
-from horae.data.cleaning.order import micros
+from horae.data.cleaning.order import micros, stable_order
 from horae.data.settings import parse_time
+from horae.data.understanding.times import read_times
 from horae.errors import DataError
+from horae.features.book import ALL, LineBook
+from horae.features.moments import Moments, at_events, at_nothing, at_some, at_times
 from horae.features.scans import IndexArray
 from horae.features.spans import TEXT, duration
 from horae.schema import TIMESTAMP, Events
 
-__all__ = ["EVENTS", "asked_times"]
+__all__ = ["EVENTS", "Asked", "AtEvents", "AtRows", "AtTimes", "asked"]
 
 EVENTS: Final = "events"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,36 +32,133 @@ MONDAY: Final = 4 * 86_400_000_000
 """1970-01-05: grids of whole weeks stand on Mondays."""
 WEEK: Final = 7 * 86_400_000_000
 MOST: Final = 1_000_000
+TOGETHER: Final = 1 << 21
+"""Moments of one long line that are asked about in one go."""
 
 
-def asked_times(at: str | date, events: Events) -> IndexArray | None:
-    """Times of the calendar, ascending; None for "as of every event".
+class Asked(Protocol):
+    """What was asked."""
+
+    def moments(self, book: LineBook, block: int) -> Iterator[tuple[IndexArray | None, Moments]]:
+        """Moments block by block, each with its number among the rows of the answer; None where they come in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class AtEvents:
+    """Just before every event that stands on a line."""
+
+    def moments(self, book: LineBook, block: int) -> Iterator[tuple[IndexArray | None, Moments]]:
+        """Numbers are rows of `Events.frame`."""
+        for lines in book.blocks(block):
+            whole = at_events(lines)
+            for start in range(0, len(whole), TOGETHER):
+                part = whole if len(whole) <= TOGETHER else whole.take(slice(start, start + TOGETHER))
+                yield part.row_B, part
+
+
+@dataclass(frozen=True, eq=False)
+class AtTimes:
+    """Every key at times of the calendar, from the first that has something past.
+
+    Attributes:
+        times: Microseconds, ascending.
+    """
+
+    times: IndexArray
+
+    def moments(self, book: LineBook, block: int) -> Iterator[tuple[IndexArray | None, Moments]]:
+        """By key, then time."""
+        for lines in book.blocks(block):
+            yield from ((None, at) for at in at_times(lines, self.times, block))
+
+
+@dataclass(frozen=True, eq=False)
+class AtRows:
+    """Each row of a table: a key, known to the log or not, and a time.
+
+    Attributes:
+        keys: One for each row; None where the whole log is asked about.
+        time_R: Microseconds.
+    """
+
+    keys: pl.Series | None
+    time_R: IndexArray
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, by: str) -> AtRows:
+        """Read a table of requests.
+
+        Raises:
+            DataError: A column is missing, a time cannot be read, a key or time is empty, or there are no rows.
+        """
+        if not frame.height:
+            raise DataError("The table of requests has no rows.", hint="Give one row for each key and time.")
+        for column in (TIMESTAMP, *([] if by == ALL else [by])):
+            if column not in frame.columns:
+                raise DataError(
+                    f"The table of requests has no column {column}; it has {', '.join(frame.columns[:8])}.",
+                    hint=f"Name the key {by} and the time {TIMESTAMP}.",
+                )
+        times = read_times(frame[TIMESTAMP])
+        empty = times.values.is_null() | (False if by == ALL else frame[by].is_null())
+        wrong = (times.bad | empty).arg_true()
+        if len(wrong):
+            raise DataError(
+                f"The table of requests: row {wrong[0] + 1} has no {by if by != ALL else 'log'} or no readable time.",
+                hint="Fill it in, or leave the row out.",
+            )
+        return cls(None if by == ALL else frame[by], micros(times.values))
+
+    def moments(self, book: LineBook, block: int) -> Iterator[tuple[IndexArray | None, Moments]]:
+        """Numbers are the table's rows."""
+        line_R = np.zeros(len(self.time_R), np.int64) if self.keys is None else book.numbers_of(self.keys)
+        times, step_R = np.unique(self.time_R, return_inverse=True)
+        order = stable_order([step_R, line_R])
+        order = np.arange(len(line_R)) if order is None else order
+        line_B, step_B = line_R[order], step_R[order]
+        for lines in book.blocks(block):
+            first, end = np.searchsorted(line_B, [lines.first, lines.first + lines.num_lines])
+            for start in range(int(first), int(end), TOGETHER):
+                part = slice(start, min(start + TOGETHER, int(end)))
+                yield order[part], at_some(lines, times, line_B[part] - lines.first, step_B[part])
+        unknown = order[: np.searchsorted(line_B, 0)]
+        if len(unknown):
+            assert self.keys is not None
+            keys = self.keys.gather(unknown).cast(pl.String).cast(book.keys.dtype, strict=False)
+            yield unknown, at_nothing(book.strangers(keys, self.time_R[unknown]))
+
+
+def asked(at: str | date | pl.DataFrame, events: Events, by: str) -> Asked:
+    """Understand what was asked.
 
     A grid stands on whole multiples of its step in UTC (weeks on Mondays), from the first after the log's first event
     to the first after its last.
 
     Raises:
-        DataError: The log has no times; nothing lies before the time; a grid of over a million times.
+        DataError: The log has no times; nothing lies before the time; a grid of over a million times; a bad table.
         RecipeError: Not a time, nor a step.
     """
-    if at == EVENTS:
-        return None
+    if isinstance(at, str) and at == EVENTS:
+        return AtEvents()
     if events.times == "none":
         raise DataError(
             "The log has no times, so nothing is known as of a time.",
             hint="Ask as of events (--at events), or say which column is the time: --columns timestamp=...",
         )
+    if isinstance(at, pl.DataFrame):
+        return AtRows.of(at, by)
     times = micros(events.frame[TIMESTAMP].drop_nulls())
     first, last = int(times.min()), int(times.max())
     if isinstance(at, str) and (TEXT.fullmatch(at.strip()) or at.strip().startswith("-")):
-        return _grid(duration(at, "The step of the grid"), first, last)
+        return AtTimes(_grid(duration(at, "The step of the grid"), first, last))
     moment = _micros(at)
     if moment <= first:
         raise DataError(
             f"Nothing is known as of {_text(moment)}: the log's first event is at {_text(first)}.",
             hint=f"Give a time after it, up to {_text(last)} or later.",
         )
-    return np.array([moment], np.int64)
+    return AtTimes(np.array([moment], np.int64))
 
 
 def _grid(step: int, first: int, last: int) -> IndexArray:

@@ -42,7 +42,7 @@ class LineBlock:
         known_N: Is the time known? None: all are.
         row_N: Row in `Events.frame`.
         book: Where further columns come from.
-        first: Number of the first line in the whole book.
+        first: Number of the first line in the whole book; -1 where they are lines of strangers.
     """
 
     by: str
@@ -88,7 +88,7 @@ class LineBlock:
     def column(self, name: str) -> pl.Series:
         """Any column of the events, in the order of these lines."""
         whole = self.book.events.frame[name]
-        if self.book.order is None:
+        if self.book.order is None and self.first >= 0:
             return whole.slice(int(self.row_N[0]) if len(self.row_N) else 0, len(self.row_N))
         return whole.gather(self.row_N)
 
@@ -158,6 +158,17 @@ class LineBook:
     def whole(self) -> LineBlock:
         """All lines at once: for groups whose columns need other keys' events too."""
         return self.lines(0, len(self.offset_K1) - 1)
+
+    def numbers_of(self, ids: pl.Series) -> IndexArray:
+        """Numbers of the lines of keys, met as text; -1 where the log does not have them."""
+        numbers = pl.DataFrame({"id": self.keys.cast(pl.String)}).with_row_index("line")
+        joined = pl.DataFrame({"id": ids.cast(pl.String)}).join(numbers, on="id", how="left", maintain_order="left")
+        return joined["line"].cast(pl.Int64).fill_null(-1).to_numpy()
+
+    def strangers(self, key_K: pl.Series, time_K: IndexArray) -> LineBlock:
+        """Lines of keys that have no events: each holds one that stands for nothing and is never past."""
+        nothing = np.zeros(len(key_K), np.int64)
+        return LineBlock(self.by, key_K, np.arange(len(key_K) + 1), time_K, None, nothing, self, -1)
 
     def lines(self, first: int, end: int) -> LineBlock:
         """The lines from number `first` to before `end`."""

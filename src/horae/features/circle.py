@@ -21,7 +21,7 @@ from horae.features.moments import Moments
 from horae.features.recency import UNKNOWN
 from horae.features.scans import IndexArray
 from horae.features.spans import Window
-from horae.features.validity import KNOWN_AT, VALID_FROM, VALID_TO, valid_rows
+from horae.features.validity import KNOWN_AT, VALID_FROM, VALID_TO, KeyRows, valid_rows
 from horae.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["OTHER", "Circle", "Relations"]
@@ -36,7 +36,7 @@ class Relations:
 
     Args:
         frame: `user_id, other_id, valid_from`, maybe `valid_to` and `known_at`.
-        book: LineBlock of users.
+        book: All users' lines.
         name: Of the table, for errors.
 
     Raises:
@@ -45,21 +45,16 @@ class Relations:
 
     def __init__(self, frame: pl.DataFrame, book: LineBook, name: str = "relations") -> None:
         rows = valid_rows(frame, [USER, OTHER], name)
-        numbers = pl.DataFrame({"id": book.keys.cast(pl.String)}).with_row_index("line")
-        line_R, self.other_R = (_lines_of(rows[column], numbers) for column in (USER, OTHER))
+        self.other_R = book.numbers_of(rows[OTHER])
         self.from_R, self.to_R, self.known_R = (rows[c].to_numpy() for c in (VALID_FROM, VALID_TO, KNOWN_AT))
-        order = stable_order([line_R])
-        if order is not None:
-            line_R, self.other_R = line_R[order], self.other_R[order]
-            self.from_R, self.to_R, self.known_R = self.from_R[order], self.to_R[order], self.known_R[order]
-        self.offset_K1 = np.searchsorted(line_R, np.arange(len(book.keys) + 1))
+        self._users = KeyRows(rows[USER])
         self._book = book
 
     def pairs(self, at: Moments, part: slice) -> tuple[IndexArray, IndexArray]:
         """(moment, row of the relation) of every relation that holds and is known at a moment of the part."""
-        line_B, time_B = at.key_B[part], at.time_B[part]
-        begin_B = self.offset_K1[line_B]
-        number_B = self.offset_K1[line_B + 1] - begin_B
+        begin_K, end_K = self._users.spans(at.lines)
+        line_B, time_B = at.line_B[part], at.time_B[part]
+        begin_B, number_B = begin_K[line_B], (end_K - begin_K)[line_B]
         moment_P = np.repeat(np.arange(len(line_B)), number_B)
         row_P = np.arange(len(moment_P)) + np.repeat(begin_B - (np.cumsum(number_B) - number_B), number_B)
         time_P = time_B[moment_P]
@@ -68,7 +63,8 @@ class Relations:
 
     def number_of(self, at: Moments) -> IndexArray:
         """Relations of each moment's user, at whatever time."""
-        return np.diff(self.offset_K1)[at.key_B]
+        begin_K, end_K = self._users.spans(at.lines)
+        return (end_K - begin_K)[at.line_B]
 
     @cached_property
     def _rows_and_axis(self) -> tuple[IndexArray, IndexArray, IndexArray]:
@@ -178,9 +174,3 @@ def _cut(weight_B: IndexArray) -> Iterator[slice]:
         first = end
         if first >= len(weight_B):
             return
-
-
-def _lines_of(ids: pl.Series, numbers: pl.DataFrame) -> IndexArray:
-    """LineBlock of users by their ids as text; -1 where the log does not have them."""
-    joined = pl.DataFrame({"id": ids}).join(numbers, on="id", how="left", maintain_order="left")
-    return joined["line"].cast(pl.Int64).fill_null(-1).to_numpy()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -19,22 +18,21 @@ import numpy as np
 import polars as pl
 
 from horae.errors import DataError, StoreError
-from horae.features.asking import EVENTS, asked_times
+from horae.features.asking import EVENTS, AtEvents, AtRows, asked
 from horae.features.book import ALL, BLOCK, LineBlock, LineBook
 from horae.features.group import Group, Wishes
 from horae.features.groups import chosen
-from horae.features.moments import Moments, at_events, at_times
+from horae.features.moments import Moments
 from horae.features.scans import IndexArray
 from horae.features.spans import durations, windows_of
 from horae.features.tables import Table, key_of
+from horae.features.writing import write_parquet
 from horae.schema import EVENT_ORDER, TIME_TYPE, TIMESTAMP, USER, Events
 
-__all__ = ["HALF_LIVES", "WINDOWS", "FeatureBlocks", "compute_features", "write_features", "write_parquet"]
+__all__ = ["HALF_LIVES", "WINDOWS", "FeatureBlocks", "compute_features", "write_features"]
 
 WINDOWS: Final = ("1h", "1d", "7d", "28d")
 HALF_LIVES: Final = ("1d", "7d", "28d")
-TOGETHER: Final = 1 << 21
-"""Moments of one long line that are asked about in one go."""
 
 
 class FeatureBlocks:
@@ -43,7 +41,8 @@ class FeatureBlocks:
     Args:
         events: Cleaned.
         by: Whose features: `user`, `item`, `all` (the whole log), or a column such as `category`.
-        at: `events` (just before every event), a time, or the step of a regular grid such as `1d`.
+        at: `events` (just before every event), a time, the step of a regular grid such as `1d`, or a frame of requests:
+            the key and `timestamp`, one row for each.
         groups: Names of groups; None: all that the log has what they need for.
         windows: Trailing windows: `30min`, `7d`; `n10`, the last ten events; `all`, everything before.
         half_lives: Of the decayed counts.
@@ -60,7 +59,7 @@ class FeatureBlocks:
         self,
         events: Events,
         by: str = "user",
-        at: str | date = EVENTS,
+        at: str | date | pl.DataFrame = EVENTS,
         *,
         groups: Sequence[str] | None = None,
         windows: Iterable[str] = WINDOWS,
@@ -71,7 +70,7 @@ class FeatureBlocks:
     ) -> None:
         self.book = LineBook(events, by)
         self._block = block
-        self.times = asked_times(at, events)
+        self.asked = asked(at, events, self.book.by)
         joined = tuple(Table(frame, key_of(self.book.by), name) for name, frame in (tables or {}).items())
         wishes = Wishes(
             self.book,
@@ -88,28 +87,21 @@ class FeatureBlocks:
             yield frame
 
     def numbered(self) -> Iterator[tuple[IndexArray | None, pl.DataFrame]]:
-        """Frames, each with the rows of `Events.frame` that it stands before (None for times of the calendar)."""
+        """Frames, each with the numbers of its rows in the answer; None where they come in order."""
         schema: Mapping[str, pl.DataType] | None = None
-        for lines in self.book.blocks(self._block):
-            for at in self._moments(lines):
-                frame = self._frame(lines, at)
-                schema = schema or frame.schema
-                yield at.row_B, frame
-        if self.times is None and len(self.book.outside):
+        for number_B, at in self.asked.moments(self.book, self._block):
+            frame = self._frame(at.lines, at)
+            schema = schema or frame.schema
+            yield number_B, frame
+        if isinstance(self.asked, AtEvents) and len(self.book.outside):
             yield self.book.outside, self._unknown(schema)
 
     @property
     def rows(self) -> int | None:
         """How many rows there will be; None where only the work tells (grids and times)."""
-        return len(self.book.events) if self.times is None else None
-
-    def _moments(self, lines: LineBlock) -> Iterator[Moments]:
-        if self.times is not None:
-            yield from at_times(lines, self.times, self._block)
-            return
-        whole = at_events(lines)
-        for start in range(0, len(whole), TOGETHER):
-            yield whole if len(whole) <= TOGETHER else whole.take(slice(start, start + TOGETHER))
+        if isinstance(self.asked, AtRows):
+            return len(self.asked.time_R)
+        return len(self.book.events) if isinstance(self.asked, AtEvents) else None
 
     def _frame(self, lines: LineBlock, at: Moments) -> pl.DataFrame:
         columns: dict[str, Any] = {}
@@ -162,7 +154,7 @@ class FeatureBlocks:
 def compute_features(
     events: Events,
     by: str = "user",
-    at: str | date = EVENTS,
+    at: str | date | pl.DataFrame = EVENTS,
     *,
     groups: Sequence[str] | None = None,
     windows: Iterable[str] = WINDOWS,
@@ -175,7 +167,8 @@ def compute_features(
     Args:
         events: Cleaned.
         by: `user`, `item`, `all`, or a column such as `category`.
-        at: `events` (just before every event), a time, or the step of a regular grid such as `1d`.
+        at: `events` (just before every event), a time, the step of a regular grid such as `1d`, or a frame of requests:
+            the key and `timestamp`, one row for each.
         groups: Names of groups; None: all that the log has what they need for.
         windows: Trailing windows: `30min`, `7d`; `n10`, the last ten events; `all`, everything before.
         half_lives: Of the decayed counts.
@@ -183,7 +176,7 @@ def compute_features(
         relations: `user_id, other_id, valid_from`, maybe `valid_to`: whose events the circle features count.
 
     Returns:
-        For events, one row for each, in the order of `events.frame`. Else one row per key and time at which the key had
+        For events and requests one row for each, in their order. Else one row per key and time at which the key had
         some event before, by key, then time.
 
     Raises:
@@ -205,17 +198,16 @@ def compute_features(
     if not frames:
         raise DataError("No key had an event before the time asked for.", hint="Ask for a later time.")
     frame = pl.concat(frames)
-    rows = [row_B for row_B, _ in made if row_B is not None]
-    if not rows or blocks.book.order is None:
-        return frame
-    return frame[np.argsort(np.concatenate(rows))]
+    numbers = [number_B for number_B, _ in made if number_B is not None]
+    order = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
+    return frame if (np.diff(order) > 0).all() else frame[np.argsort(order)]
 
 
 def write_features(
     events: Events,
     path: str | os.PathLike[str],
     by: str = "user",
-    at: str | date = EVENTS,
+    at: str | date | pl.DataFrame = EVENTS,
     *,
     groups: Sequence[str] | None = None,
     windows: Iterable[str] = WINDOWS,
@@ -253,39 +245,4 @@ def write_features(
     finally:
         with suppress(OSError):
             beside.unlink()
-    return rows
-
-
-def write_parquet(frames: Iterable[pl.DataFrame], path: Path) -> int:
-    """Write row groups as they come; one is compressed while the next is made.
-
-    Floats are not put into dictionaries: hardly any repeats.
-
-    Returns:
-        The number of rows.
-    """
-    import pyarrow.parquet
-
-    writer, rows = None, 0
-    with ThreadPoolExecutor(1) as aside:
-        waiting: Future[None] | None = None
-        try:
-            for frame in frames:
-                table = frame.to_arrow()
-                rows += frame.height
-                if writer is None:
-                    named = [name for name, dtype in frame.schema.items() if not dtype.is_float()]
-                    writer = pyarrow.parquet.ParquetWriter(
-                        path, table.schema, compression="zstd", compression_level=1, use_dictionary=named
-                    )
-                if waiting is not None:
-                    waiting.result()
-                waiting = aside.submit(writer.write_table, table.cast(writer.schema))
-            if waiting is not None:
-                waiting.result()
-        finally:
-            if writer is not None:
-                if waiting is not None:
-                    waiting.exception()
-                writer.close()
     return rows

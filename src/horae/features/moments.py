@@ -1,6 +1,7 @@
 """As of when: each moment stands on a line, and everything of the line before it is its past, nothing else.
 
-In: `LineBlock`, and what was asked: just before every event, one time, or a regular grid. Out: `Moments`.
+In: a `LineBlock`, and what was asked: just before every event, at times of the calendar, or at each row of a table.
+Out: `Moments`.
 
 As of an event of a user, the past is the events placed before it. As of an event on another key's line, and as of a
 time, it is what is known to be strictly earlier. Where a line's order contradicts its times, or times are unknown,
@@ -21,7 +22,7 @@ from horae.features.scans import BoolArray, FloatArray, IndexArray, running_max
 from horae.features.spans import Window
 from horae.schema import USER
 
-__all__ = ["Moments", "at_events", "at_times"]
+__all__ = ["Moments", "at_events", "at_nothing", "at_some", "at_times"]
 
 SAFE: Final = 1 << 62
 EARLIEST: Final = np.iinfo(np.int64).min
@@ -63,8 +64,8 @@ class Moments:
 
     @property
     def key_B(self) -> IndexArray:
-        """Number of each moment's line among all lines of the book."""
-        return self.line_B + self.lines.first
+        """Number of each moment's line among all lines of the book; -1 for strangers."""
+        return np.full(len(self), -1) if self.lines.first < 0 else self.line_B + self.lines.first
 
     @cached_property
     def seconds_B(self) -> FloatArray:
@@ -152,24 +153,53 @@ def at_times(lines: LineBlock, times: IndexArray, size: int) -> Iterator[Moments
     Yields:
         Moments of whole lines, about `size` at a time.
     """
-    before_N = np.searchsorted(times, lines.time_N, side="right")  # so many of the times come at or before the event
-    if lines.known_N is not None:
-        before_N[~lines.known_N] = 0
-    before_N = running_max(before_N, lines.line_N)
+    before_N = _steps_before(lines, times)
     from_K = before_N[lines.offset_K1[:-1]]
     rows_K1 = np.concatenate([[0], np.cumsum(len(times) - from_K)])
-    reach = len(times) + 1
-    axis_N = before_N + lines.line_N * reach
     first = 0
     while first < lines.num_lines:
         end = int(np.searchsorted(rows_K1, rows_K1[first] + size, side="right")) - 1
         end = min(max(end, first + 1), lines.num_lines)
         line_B = np.repeat(np.arange(first, end), len(times) - from_K[first:end])
         step_B = np.arange(len(line_B)) - (rows_K1[line_B] - rows_K1[first]) + from_K[line_B]
-        end_B = np.searchsorted(axis_N, line_B * reach + step_B, side="right")
-        time_B = times[step_B]
-        yield Moments(lines, line_B, end_B, time_B, _clear(lines, end_B, line_B, time_B))
+        if len(line_B):
+            yield _at_steps(lines, times, before_N, line_B, step_B)
         first = end
+
+
+def at_some(lines: LineBlock, times: IndexArray, line_B: IndexArray, step_B: IndexArray) -> Moments:
+    """Chosen lines at chosen ones of some ascending times.
+
+    Args:
+        lines: Of the keys.
+        times: Microseconds, ascending.
+        line_B: Ascending.
+        step_B: Which of the times; ascending within a line.
+    """
+    return _at_steps(lines, times, _steps_before(lines, times), line_B, step_B)
+
+
+def at_nothing(lines: LineBlock) -> Moments:
+    """One moment on each line of strangers (`LineBook.strangers`), at its time, with nothing past."""
+    line_B = np.arange(len(lines))
+    return Moments(lines, line_B, line_B, lines.time_N)
+
+
+def _steps_before(lines: LineBlock, times: IndexArray) -> IndexArray:
+    """How many of the times come before an event is past: at or before it, or one before it on its line."""
+    before_N = np.searchsorted(times, lines.time_N, side="right")
+    if lines.known_N is not None:
+        before_N[~lines.known_N] = 0
+    return running_max(before_N, lines.line_N)
+
+
+def _at_steps(
+    lines: LineBlock, times: IndexArray, before_N: IndexArray, line_B: IndexArray, step_B: IndexArray
+) -> Moments:
+    reach = len(times) + 1
+    end_B = np.searchsorted(before_N + lines.line_N * reach, line_B * reach + step_B, side="right")
+    end_B = np.maximum(end_B, lines.offset_K1[line_B])
+    return Moments(lines, line_B, end_B, times[step_B], _clear(lines, end_B, line_B, times[step_B]))
 
 
 def _clear(

@@ -17,7 +17,7 @@ from horae.features.book import ALL, LineBlock
 from horae.features.group import Column, Feature, Wishes, blank
 from horae.features.moments import Moments
 from horae.features.scans import IndexArray
-from horae.features.validity import KNOWN_AT, ROW, VALID_FROM, VALID_TO, valid_rows
+from horae.features.validity import KNOWN_AT, ROW, VALID_FROM, VALID_TO, KeyRows, valid_rows
 
 __all__ = ["Table", "Tables", "key_of"]
 
@@ -42,7 +42,7 @@ class Table:
         self._from_R, self._to_R, self._known_R = (
             rows[column].to_numpy() for column in (VALID_FROM, VALID_TO, KNOWN_AT)
         )
-        self._keys = None if key is None else rows[key].rle().struct.unnest()
+        self._keys = None if key is None else KeyRows(rows[key])
         self.columns = rows.drop(VALID_FROM, VALID_TO, KNOWN_AT, ROW, *([] if key is None else [key]))
         if not self.columns.width:
             raise DataError(f"{name} has no column besides its key and times.", hint="Give something to join.")
@@ -50,24 +50,16 @@ class Table:
 
     def rows_at(self, lines: LineBlock, at: Moments) -> IndexArray:
         """The row that holds and is known at each moment; -1 where there is none."""
-        begin_K, end_K = self._spans(lines)
-        begin_B, end_B = begin_K[at.line_B], end_K[at.line_B]
+        if self._keys is None:
+            begin_B, end_B = np.zeros(len(at), np.int64), np.full(len(at), len(self._from_R))
+        else:
+            begin_B, end_B = (of_K[at.line_B] for of_K in self._keys.spans(lines))
         row_B = _last_at_or_before(self._from_R, begin_B, end_B, at.time_B)
         held_B = row_B >= begin_B
         if at.clear_B is not None:
             held_B &= at.clear_B
         time_B, row_B = at.time_B, np.maximum(row_B, 0)
         return np.where(held_B & (time_B < self._to_R[row_B]) & (self._known_R[row_B] <= time_B), row_B, -1)
-
-    def _spans(self, lines: LineBlock) -> tuple[IndexArray, IndexArray]:
-        """Where each line's rows begin and end in the table."""
-        if self._keys is None:
-            return np.zeros(lines.num_lines, np.int64), np.full(lines.num_lines, len(self._from_R))
-        end = self._keys["len"].cast(pl.Int64).cum_sum()
-        spans = pl.DataFrame({"key": self._keys["value"], "end": end, "begin": end - self._keys["len"].cast(pl.Int64)})
-        wanted = pl.DataFrame({"key": lines.key_K.cast(pl.String)})
-        found = wanted.join(spans, on="key", how="left", maintain_order="left").fill_null(0)
-        return found["begin"].to_numpy(), found["end"].to_numpy()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 In: a frame with a key and some of `valid_from`, `valid_to`, `known_at`. Out: the frame in order, its times in
 microseconds, or a refusal that names the rows. A row holds from `valid_from` (included) to `valid_to` (excluded); null
-is open. It is seen from `known_at`, if the table has it. It does not know events.
+is open. It is seen from `known_at`, if the table has it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import polars as pl
 
 from horae.data.understanding.times import read_times
 from horae.errors import DataError
+from horae.features.book import LineBlock
+from horae.features.scans import IndexArray
 
-__all__ = ["EVER", "KNOWN_AT", "NEVER", "ROW", "VALID_FROM", "VALID_TO", "valid_rows"]
+__all__ = ["EVER", "KNOWN_AT", "NEVER", "ROW", "VALID_FROM", "VALID_TO", "KeyRows", "valid_rows"]
 
 VALID_FROM, VALID_TO, KNOWN_AT = "valid_from", "valid_to", "known_at"
 EVER: Final = -(1 << 62)
@@ -24,6 +26,26 @@ EVER: Final = -(1 << 62)
 NEVER: Final = 1 << 62
 ROW: Final = "_row"
 SHOWN: Final = 5
+
+
+class KeyRows:
+    """Where each key's rows lie in a table that is sorted by key.
+
+    Args:
+        keys: The column, as text.
+    """
+
+    def __init__(self, keys: pl.Series) -> None:
+        runs = keys.rle().struct.unnest()
+        length = runs["len"].cast(pl.Int64)
+        end = length.cum_sum()
+        self._spans = pl.DataFrame({"key": runs["value"], "begin": end - length, "end": end})
+
+    def spans(self, lines: LineBlock) -> tuple[IndexArray, IndexArray]:
+        """Begin and end of each line's rows; both 0 where there are none."""
+        wanted = pl.DataFrame({"key": lines.key_K.cast(pl.String)})
+        found = wanted.join(self._spans, on="key", how="left", maintain_order="left").fill_null(0)
+        return found["begin"].to_numpy(), found["end"].to_numpy()
 
 
 def valid_rows(frame: pl.DataFrame, keys: Sequence[str], name: str) -> pl.DataFrame:
