@@ -46,8 +46,8 @@ def features(
         str,
         typer.Option(
             metavar="WHEN",
-            help="events (just before each), a time such as 2024-05-31, a grid's step such as 1d, or a file of requests "
-            "(the key and timestamp).",
+            help="events (just before each), a time such as 2024-05-31, a grid's step such as 1d, or a file of "
+            "requests (the key and timestamp).",
         ),
     ] = "events",
     windows: Annotated[
