@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from horae.data.cleaning import faults, thin
+from horae.data.cleaning import faults, thin, values
 from horae.data.cleaning.faults import ORDER_COLUMN, SOURCE_ROW, Done
 from horae.data.cleaning.places import mark_targets, name_behaviors, number_events, renumber_behaviors, sort_lines
 from horae.data.reading.raw import RawTable, read_share
@@ -60,7 +60,7 @@ BEFORE_SORT: tuple[DataStep, ...] = (
 AFTER_SORT: tuple[DataStep, ...] = (
     faults.exact_duplicates,
     thin.repeats,
-    faults.outliers,
+    values.outliers,
     thin.robots,
     thin.min_history,
     thin.core,
@@ -176,8 +176,8 @@ def stand_in_line(
 ) -> pl.DataFrame:
     """The second half of `clean`: every row to its place, policies applied, targets marked.
 
-    Whole lines of some users may come alone: all steps but `outliers`, and `core` with `min_item_events`, look at one
-    user at a time. `leave_out` names the steps that are not to run.
+    Whole lines of some users may come alone: all steps but `outliers`, `core` with `min_item_events`, and a `missing`
+    that learns look at one user at a time. `leave_out` names the steps that are not to run.
     """
     frame = _apply(name_behaviors(frame), report, where)
     frame = _apply(sort_lines(frame), report, where)
@@ -187,6 +187,8 @@ def stand_in_line(
             frame = _apply(step(frame, settings), report, where)
     if frame.height < sorted_rows:
         frame = sort_lines(frame)[0]  # a user whose events of unknown time are gone is ordered by time after all
+    if values.missing not in leave_out:  # last, so that only events that stay are learned from
+        frame = _apply(values.missing(frame, settings), report, where)
     frame = _apply(number_events(frame), report, where)
     frame = renumber_behaviors(frame)
     frame = mark_targets(frame, _target_behaviors(frame, settings), settings.repeat_targets)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from horae.errors import DataError
 __all__ = ["Scaler", "Scaling", "fit_scaler"]
 
 Floats = npt.NDArray[np.float64]
+SMALLEST: Final = 1e-140
+"""A range below it is no variance: its square would not be a number any more."""
 Scaling = Literal["min_max", "standard", "robust", "log"]
 
 
@@ -122,12 +124,13 @@ def _center_and_spread(known: Floats, kind: Scaling) -> tuple[float, float]:
     if not len(known):
         return 0.0, 1.0
     low, high = float(known.min()), float(known.max())
-    if low == high:
+    if high - low < SMALLEST:
         return low, 1.0
     if kind == "min_max":
         return low, high - low
-    deviation = float(np.std(known)) or 1.0
+    deviation = float(np.std(known))
     if kind == "standard":
         return float(np.mean(known)), deviation
     first, middle, third = np.quantile(known, [0.25, 0.5, 0.75])
-    return float(middle), float(third - first) or deviation
+    width = float(third - first)
+    return float(middle), width if width >= SMALLEST else deviation

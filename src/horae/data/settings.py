@@ -31,9 +31,18 @@ class DataSettings:
         repeats: Events of one user, item and behavior within `repeat_window_seconds` of the one before: `keep`, or
             of each such run only the `first` or the `last`.
         repeat_window_seconds: 0 means at the very same time.
-        outliers: Values further than `outlier_deviations` robust deviations from their behavior's median: `keep`
-            (and report), `clip` to that distance, `null` (unknown) or `drop` the event.
-        outlier_deviations: One deviation is 1.4826 times the median absolute deviation.
+        outliers: Values far from what is usual for their behavior: `keep` (and report), `clip` to the bound, `null`
+            (unknown) or `drop` the event.
+        outlier_method: What is far: `mad` (deviations from the median), `iqr` (fences around the quartiles) or
+            `isolation_forest` (extra `series`).
+        outlier_deviations: `mad`: one deviation is 1.4826 times the median absolute deviation.
+        outlier_fences: `iqr`: so many interquartile ranges below the first quartile or above the third.
+        outlier_share: `isolation_forest`: the share of a behavior's values that is taken for far.
+        missing: Unknown values: `keep`, or fill from those of the same user and behavior by `forward_fill` or `mean`
+            (both look at earlier events alone), or, with `fit_until`, by `mean`, `median`, `linear` (by order) or
+            `time` (by the clock) of the events before it.
+        fit_until: ISO date or time before which values are learned from, by `outliers` and `missing`: where the test
+            part begins, or earlier. Events from it on are filled from earlier events alone.
         robots: Users with more than `robots_per_day` events on one day (UTC): `keep` (and warn) or `drop`.
         robots_per_day: 2,000 is one event every 43 seconds around the clock.
         min_history: Users with fewer events are dropped, once, before the core is taken.
@@ -54,7 +63,12 @@ class DataSettings:
     repeats: Literal["keep", "first", "last"] = "keep"
     repeat_window_seconds: float = 0.0
     outliers: Literal["keep", "clip", "null", "drop"] = "keep"
+    outlier_method: Literal["mad", "iqr", "isolation_forest"] = "mad"
     outlier_deviations: float = 20.0
+    outlier_fences: float = 3.0
+    outlier_share: float = 0.01
+    missing: Literal["keep", "forward_fill", "mean", "median", "linear", "time"] = "keep"
+    fit_until: str | None = None
     robots: Literal["keep", "drop"] = "keep"
     robots_per_day: int = 2_000
     min_history: int = 1
@@ -70,10 +84,32 @@ class DataSettings:
         _need(self.repeat_window_seconds >= 0, "repeat_window_seconds", self.repeat_window_seconds, "0 or more")
         _need(self.outlier_deviations > 0, "outlier_deviations", self.outlier_deviations, "more than 0")
         _need(self.first_time < self.last_time, "earliest", self.earliest, f"before latest ({self.last_time:%Y-%m-%d})")
+        self._check_values()
         if self.repeats == "keep" and self.repeat_window_seconds:
             raise _no_effect("repeat_window_seconds", 'repeats = "keep"', 'Set repeats = "first" or "last" too.')
         if 1 < self.min_history <= self.min_user_events:
             raise _no_effect("min_history", f"min_user_events = {self.min_user_events}", "Remove one of the two.")
+
+    def _check_values(self) -> None:
+        """The keys of `value`: what is possible, and what has an effect."""
+        _need(self.outlier_fences > 0, "outlier_fences", self.outlier_fences, "more than 0")
+        _need(0 < self.outlier_share <= 0.5, "outlier_share", self.outlier_share, "a share above 0, up to 0.5")
+        own = {"mad": "outlier_deviations", "iqr": "outlier_fences", "isolation_forest": "outlier_share"}
+        for method, name in own.items():
+            if method != self.outlier_method and getattr(self, name) != getattr(DataSettings, name):
+                beside = f'outlier_method = "{self.outlier_method}"'
+                raise _no_effect(name, beside, f'Set outlier_method = "{method}", or remove it.')
+        if self.fit_until is None:
+            if self.missing in ("median", "linear", "time"):
+                raise RecipeError(
+                    f'[data] missing = "{self.missing}" looks at later events, so it needs fit_until.',
+                    hint='Give fit_until, the time where the test part begins, or use "forward_fill" or "mean".',
+                )
+            return
+        parse_time(self.fit_until, "[data] fit_until")
+        if self.outliers == "keep" and self.missing in ("keep", "forward_fill"):
+            beside = f'outliers = "keep" and missing = "{self.missing}"'
+            raise _no_effect("fit_until", beside, "Remove it: nothing is learned.")
 
     @property
     def first_time(self) -> datetime:

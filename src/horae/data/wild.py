@@ -72,40 +72,44 @@ def bounds_of(
     Raises:
         MissingExtraError: The forest without scikit-learn.
     """
-    known_N = ~np.isnan(value_N)
-    learn_N = learn_N & known_N
     size = int(group_N.max()) + 1 if len(group_N) else 0
+    learn_N = learn_N & ~np.isnan(value_N)
     if rule == "isolation_forest":
         return _by_forest(value_N, group_N, learn_N, size, share, seed)
     with np.errstate(over="ignore", invalid="ignore"):  # a reach beyond all floats is infinite: nothing is far
-        median_G = _per_group(group_N, value_N, learn_N, size, pl.col("value").median())
-        spread_G = _spread(value_N, group_N, learn_N, median_G, size)
+        facts = _facts(value_N, group_N, learn_N, size, quartiles=rule == "iqr")
+        spread_G = np.where(facts["middle"] > 0, NORMAL_MAD * facts["middle"], NORMAL_MEAN * facts["mean"])
         if rule == "mad":
-            middle_G, reach_G = median_G, deviations * spread_G
-            low_G, high_G = middle_G - reach_G, middle_G + reach_G
+            low_G, high_G = facts["median"] - deviations * spread_G, facts["median"] + deviations * spread_G
         else:
-            first_G, third_G = (
-                _per_group(group_N, value_N, learn_N, size, pl.col("value").quantile(q, "linear")) for q in (0.25, 0.75)
-            )
-            width_G = third_G - first_G
-            width_G = np.where(width_G > 0, width_G, _stand_in(value_N, group_N, learn_N, median_G, size) * NORMAL_IQR)
-            low_G, high_G = first_G - fences * width_G, third_G + fences * width_G
-        told_G = (np.bincount(group_N[learn_N], minlength=size) >= LEAST) & (spread_G > 0)
+            width_G = facts["third"] - facts["first"]
+            width_G = np.where(width_G > 0, width_G, NORMAL_IQR * NORMAL_MEAN * facts["mean"])
+            low_G, high_G = facts["first"] - fences * width_G, facts["third"] + fences * width_G
+        told_G = (facts["count"] >= LEAST) & (spread_G > 0)
         low_N = np.where(told_G, low_G, -np.inf)[group_N]
         high_N = np.where(told_G, high_G, np.inf)[group_N]
-    wild_N = known_N & ((value_N < low_N) | (value_N > high_N))
-    return Bounds(wild_N, np.where(wild_N, np.clip(value_N, low_N, high_N), value_N))
+        wild_N = (value_N < low_N) | (value_N > high_N)
+    return Bounds(wild_N, np.clip(value_N, low_N, high_N) if wild_N.any() else value_N)
 
 
-def _spread(value_N: Floats, group_N: Array, learn_N: Mask, median_G: Floats, size: int) -> Floats:
-    distance_N = np.abs(value_N - median_G[group_N])
-    middle_G = NORMAL_MAD * _per_group(group_N, distance_N, learn_N, size, pl.col("value").median())
-    return np.where(middle_G > 0, middle_G, _stand_in(value_N, group_N, learn_N, median_G, size))
+def _facts(value_N: Floats, group_N: Array, learn_N: Mask, size: int, *, quartiles: bool) -> dict[str, Floats]:
+    """Per group: count, median, quartiles, and the median and mean distance from the median; NaN where it has none."""
+    rows = slice(None) if learn_N.all() else learn_N
+    table = pl.DataFrame({"group": group_N[rows], "value": value_N[rows]})
+    value = pl.col("value")
+    asked = {name: value.quantile(q, "linear") for name, q in (("first", 0.25), ("third", 0.75)) if quartiles}
+    told = table.group_by("group").agg(count=pl.len(), median=value.median(), **asked)
+    facts = {name: np.full(size, np.nan) for name in ("count", "median", "first", "third", "middle", "mean")}
+    _place(facts, told)
+    distance = np.abs(table["value"].to_numpy() - facts["median"][table["group"].to_numpy()])
+    table = table.with_columns(pl.Series("value", distance))
+    _place(facts, table.group_by("group").agg(middle=value.median(), mean=value.mean()))
+    return facts
 
 
-def _stand_in(value_N: Floats, group_N: Array, learn_N: Mask, median_G: Floats, size: int) -> Floats:
-    distance_N = np.abs(value_N - median_G[group_N])
-    return NORMAL_MEAN * _per_group(group_N, distance_N, learn_N, size, pl.col("value").mean())
+def _place(facts: dict[str, Floats], told: pl.DataFrame) -> None:
+    for name in told.columns[1:]:
+        facts[name][told["group"].to_numpy()] = told[name].cast(pl.Float64).to_numpy()
 
 
 def _by_forest(value_N: Floats, group_N: Array, learn_N: Mask, size: int, share: float, seed: int) -> Bounds:
@@ -127,15 +131,6 @@ def _nearest(sorted_K: Floats, value_M: Floats) -> Floats:
     after = np.clip(np.searchsorted(sorted_K, value_M), 1, max(len(sorted_K) - 1, 1))
     low, high = sorted_K[after - 1], sorted_K[np.minimum(after, len(sorted_K) - 1)]
     return np.where(value_M - low <= high - value_M, low, high)
-
-
-def _per_group(group_N: Array, value_N: Floats, learn_N: Mask, size: int, statistic: pl.Expr) -> Floats:
-    """A statistic of the values to learn from of each group; NaN where it has none."""
-    table = pl.DataFrame({"group": group_N[learn_N], "value": value_N[learn_N]})
-    told = table.group_by("group").agg(statistic.alias("value"))
-    result = np.full(size, np.nan)
-    result[told["group"].to_numpy()] = told["value"].cast(pl.Float64).to_numpy()
-    return result
 
 
 def _forest() -> Any:

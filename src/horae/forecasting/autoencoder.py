@@ -8,7 +8,7 @@ others at what stands strictly before them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -213,7 +213,7 @@ def _train(
     return losses
 
 
-def _judge(board: Board, goal: Board, held: Mask, window: int):  # noqa: ANN202
+def _judge(board: Board, goal: Board, held: Mask, window: int) -> Callable[[Denoiser], float]:
     """The loss at the held-out values, none of which is seen."""
     places = np.flatnonzero(held)
     cut = board.around(places, window)

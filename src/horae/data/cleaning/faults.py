@@ -1,8 +1,8 @@
 """What is wrong with a log, one small step each: a frame and settings in, a frame and what was done out.
 
 In: a frame with canonical columns and `SOURCE_ROW`. Out: the frame, with rows dropped, set aside or changed, and a
-`Step` with the count and up to five examples in words; None where nothing was found. `exact_duplicates` and `outliers`
-rely on the sort and on behaviors being numbered. It does not know files, or other steps.
+`Step` with the count and up to five examples in words; None where nothing was found. `exact_duplicates`
+relies on the sort. It does not know files, or other steps.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from horae.data.cleaning.order import changes, micros, unit_of
@@ -28,7 +27,6 @@ __all__ = [
     "impossible_times",
     "impossible_values",
     "null_ids",
-    "outliers",
     "short",
     "show",
     "twin_ids",
@@ -124,32 +122,6 @@ def exact_duplicates(frame: pl.DataFrame, settings: DataSettings) -> Done:
     return without(frame, again, "exact_duplicates", "dropped", message, hint)
 
 
-def outliers(frame: pl.DataFrame, settings: DataSettings) -> Done:
-    """Values far from their behavior's median, by a rule that the outliers themselves hardly move.
-
-    Where more than half of the values are equal, the mean absolute deviation (times 1.2533) stands in for the median.
-    """
-    if VALUE not in frame.columns or frame[VALUE].null_count() == frame.height:
-        return frame, None
-    with np.errstate(over="ignore", invalid="ignore"):  # a reach beyond all floats is infinite: nothing is far
-        values, center, reach = _reach(frame, settings.outlier_deviations)
-        far = pl.Series(np.abs(values - center) > reach)
-    if not far.any():
-        return frame, None
-    name, shown, count = "outliers", show(frame, far, largest=VALUE), int(far.sum())
-    message = f"values lie over {settings.outlier_deviations:g} robust deviations from their behavior's median"
-    if settings.outliers == "drop":
-        return without(frame, far, name, "dropped", f"{message}; the events were dropped.")
-    if settings.outliers == "keep":
-        hint = '[data] outliers = "clip", "null" or "drop" changes that.'
-        return frame, Step(name, "warning", count, f"{message}; kept.", shown, hint)
-    clip = settings.outliers == "clip"
-    mended = np.clip(values, center - reach, center + reach) if clip else np.where(far.to_numpy(), np.nan, values)
-    done = "moved to that distance" if clip else "now unknown"
-    frame = frame.with_columns(pl.Series(VALUE, mended, nan_to_null=True))
-    return frame, Step(name, "changed", count, f"{message}; {done}.", shown)
-
-
 def twin_ids(frame: pl.DataFrame, settings: DataSettings) -> Done:
     """Ids that look the same and are not: accents written in two ways, spaces at the ends. Nothing is changed."""
     twins: list[str] = []
@@ -213,26 +185,6 @@ def _suspects(frame: pl.DataFrame) -> pl.DataFrame:
     ordered = np.sort(hashes)
     shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     return rows.filter(pl.Series(np.isin(hashes, shared))) if len(shared) else rows.clear()
-
-
-def _reach(frame: pl.DataFrame, deviations: float) -> tuple[npt.NDArray[np.float64], ...]:
-    """Each row's value (NaN: unknown), its behavior's median, and how far from it is not far."""
-    behavior, values = frame[BEHAVIOR], frame[VALUE].to_numpy()
-    kind = behavior.to_physical().to_numpy()
-    center = _per_behavior(behavior, frame[VALUE], pl.col(VALUE).median())[kind]
-    distance = pl.Series(np.abs(values - center), nan_to_null=True)
-    middle = _per_behavior(behavior, distance, 1.4826 * pl.col(VALUE).median())
-    mean = _per_behavior(behavior, distance, 1.2533 * pl.col(VALUE).mean())
-    return values, center, deviations * np.where(middle > 0, middle, mean)[kind]
-
-
-def _per_behavior(behavior: pl.Series, values: pl.Series, statistic: pl.Expr) -> npt.NDArray[np.float64]:
-    """A statistic of the values of each behavior, by the behavior's number; NaN where it has none."""
-    table = pl.DataFrame([behavior.to_physical().alias(BEHAVIOR), values.alias(VALUE)])
-    table = table.group_by(BEHAVIOR).agg(statistic.alias(VALUE))
-    result = np.full(256, np.nan)
-    result[table[BEHAVIOR].to_numpy()] = table[VALUE].cast(pl.Float64).to_numpy()
-    return result
 
 
 def _twins(ids: pl.Series) -> list[tuple[str, str]]:

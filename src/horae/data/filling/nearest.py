@@ -72,10 +72,7 @@ class Nearest:
         number_L = line_numbers(lines, self.names)
         if not lines.shared:
             return self._guess_events(lines)
-        mean_L = (
-            np.where(known_L, self.mean_L[number_L], np.nan) if len(self.mean_L) else np.full(len(number_L), np.nan)
-        )
-        scale_L = np.where(known_L, self.scale_L[number_L], 1.0) if len(self.mean_L) else np.ones(len(number_L))
+        mean_L, scale_L = (np.append(one, np.nan)[number_L] for one in (self.mean_L, self.scale_L))
         scaled_N = (lines.value_N - mean_L[lines.line_N]) / scale_L[lines.line_N]
         column_N = number_L[lines.line_N]
         guess_N = np.full(len(scaled_N), np.nan)

@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from horae.data.clean import check_target_behaviors, refuse_bad, refuse_empty, set_aside, stand_in_line
-from horae.data.cleaning import faults
+from horae.data.cleaning import values
 from horae.data.settings import DataSettings
 from horae.data.streaming.chunks import Chunks, merged
 from horae.data.streaming.parquet import ParquetLog
@@ -40,7 +40,7 @@ FULLEST: Final = 1.25
 SAMPLED_USERS: Final = 200_000
 SMALLEST_CHUNK = 10_000
 MAX_NAMES: Final = 60_000
-NOT_ALONE = (faults.outliers,)
+NOT_ALONE = (values.outliers,)
 """Steps that look at all users at once; `core` does on the items' side only, and that is refused."""
 
 
@@ -51,8 +51,8 @@ class CleanedParts:
         source: Parquet: a path, glob or folder.
         folder: An empty folder for the parts, each removed once it is cleaned.
         columns: Canonical name -> the log's, as `read_events` has it.
-        settings: How to clean. Values are not compared with those of other users (`outliers` must be `keep`), and no
-            core is taken on the items' side.
+        settings: How to clean. Values are not compared with those of other users (`outliers` must be `keep`), no core
+            is taken on the items' side, and missing values can only be filled forward.
         memory_gb: About what the process may take at its peak.
         now: Events later than this are impossible.
         before_writing: Told the number of rows before the first is written; raises where they cannot be held.
@@ -210,11 +210,12 @@ class CleanedParts:
 
 
 def _check(settings: DataSettings) -> None:
-    for name, value, kept in (
-        ("outliers", settings.outliers, "keep"),
-        ("min_item_events", settings.min_item_events, 1),
+    for name, value, possible in (
+        ("outliers", settings.outliers, ("keep",)),
+        ("missing", settings.missing, ("keep", "forward_fill")),
+        ("min_item_events", settings.min_item_events, (1,)),
     ):
-        if value != kept:
+        if value not in possible:
             raise RecipeError(
                 f"[data] {name} = {value!r} needs all events at once; a log read in parts cannot have it.",
                 hint="Leave it out, or read the log whole with read_events.",
