@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from horae.data.checks import describe
     from horae.data.clean import read_events
+    from horae.data.impute import Imputer, ImputeSettings, fit_imputer, impute
+    from horae.data.outliers import Handled, OutlierSettings, handle_outliers
+    from horae.data.scale import Scaler, fit_scaler
     from horae.data.settings import DataSettings
     from horae.data.shop.settings import ShopSettings
     from horae.data.simulate import simulate
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     )
     from horae.evaluation.protocol import Evaluation, evaluate
     from horae.features.compute import compute_features, write_features
+    from horae.forecasting.autoencoder import AutoencoderSettings
     from horae.forecasting.series.forecast import SeriesForecast, forecast_series
     from horae.forecasting.series.settings import NetworkSettings, SeriesSettings
     from horae.recommend.recommender import Recommender
@@ -41,25 +45,31 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AutoencoderSettings": "forecasting.autoencoder",
     "DataError": "errors",
     "DataSettings": "data.settings",
     "Evaluation": "evaluation.protocol",
     "Events": "schema",
+    "Handled": "data.outliers",
     "HistoryEvent": "schema",
     "HoraeError": "errors",
+    "ImputeSettings": "data.impute",
+    "Imputer": "data.impute",
     "MissingExtraError": "errors",
     "NetworkSettings": "forecasting.series.settings",
     "NotTrainedError": "errors",
     "Options": "training.train",
+    "OutlierSettings": "data.outliers",
     "PreparedLog": "sequences.prepared",
     "RecipeError": "errors",
-    "RemoteError": "errors",
     "Recommendations": "schema",
     "Recommender": "recommend.recommender",
+    "RemoteError": "errors",
     "Requests": "schema",
     "RunError": "errors",
     "SeriesForecast": "forecasting.series.forecast",
     "SeriesSettings": "forecasting.series.settings",
+    "Scaler": "data.scale",
     "ShopSettings": "data.shop.settings",
     "Split": "data.split",
     "StoreError": "errors",
@@ -70,6 +80,10 @@ _HOME = {
     "describe": "data.checks",
     "evaluate": "evaluation.protocol",
     "forecast_series": "forecasting.series.forecast",
+    "fit_imputer": "data.impute",
+    "fit_scaler": "data.scale",
+    "handle_outliers": "data.outliers",
+    "impute": "data.impute",
     "load": "recommend.run",
     "open_large": "sequences.prepared",
     "prepare_large": "sequences.prepared",
@@ -85,16 +99,21 @@ _HOME = {
 }
 
 __all__ = [
+    "AutoencoderSettings",
     "DataError",
     "DataSettings",
     "Evaluation",
     "Events",
+    "Handled",
     "HistoryEvent",
     "HoraeError",
+    "ImputeSettings",
+    "Imputer",
     "MissingExtraError",
     "NetworkSettings",
     "NotTrainedError",
     "Options",
+    "OutlierSettings",
     "PreparedLog",
     "RecipeError",
     "Recommendations",
@@ -102,6 +121,7 @@ __all__ = [
     "RemoteError",
     "Requests",
     "RunError",
+    "Scaler",
     "SeriesForecast",
     "SeriesSettings",
     "ShopSettings",
@@ -114,7 +134,11 @@ __all__ = [
     "compute_features",
     "describe",
     "evaluate",
+    "fit_imputer",
+    "fit_scaler",
     "forecast_series",
+    "handle_outliers",
+    "impute",
     "load",
     "open_large",
     "prepare_large",

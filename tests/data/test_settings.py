@@ -23,6 +23,10 @@ def test_a_recipe_table_fills_it():
         {"repeat_window_seconds": -1.0, "repeats": "first"},
         {"earliest": "2024-01-01", "latest": "2023-01-01"},
         {"earliest": "yesterday"},
+        {"outlier_method": "iqr", "outlier_fences": 0.0},
+        {"outlier_method": "isolation_forest", "outlier_share": 0.6},
+        {"missing": "linear"},
+        {"missing": "mean", "fit_until": "soon"},
     ],
 )
 def test_an_impossible_value_is_an_error(values):
@@ -30,7 +34,18 @@ def test_an_impossible_value_is_an_error(values):
         DataSettings(**values)
 
 
-@pytest.mark.parametrize("values", [{"repeat_window_seconds": 5.0}, {"min_history": 3, "min_user_events": 3}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"repeat_window_seconds": 5.0},
+        {"min_history": 3, "min_user_events": 3},
+        {"outlier_method": "iqr", "outlier_deviations": 3.0},
+        {"outlier_fences": 2.0},
+        {"outlier_share": 0.1},
+        {"fit_until": "2024-01-01"},
+        {"fit_until": "2024-01-01", "missing": "forward_fill"},
+    ],
+)
 def test_a_key_without_effect_is_an_error(values):
     with pytest.raises(RecipeError, match="no effect"):
         DataSettings(**values)

@@ -85,6 +85,7 @@ policies = st.sampled_from(
     [
         DataSettings(max_bad=0.999),
         DataSettings(max_bad=0.999, duplicates="keep", repeat_targets=True),
+        DataSettings(max_bad=0.999, missing="forward_fill"),
         DataSettings(max_bad=0.999, repeats="last", repeat_window_seconds=2, min_history=2),
         DataSettings(max_bad=0.999, target_behaviors=("view",), min_user_events=2),
     ]
@@ -276,7 +277,7 @@ def test_a_disk_too_small_is_refused_before_anything_is_written(shop, tmp_path):
 
 
 def test_what_cannot_be_done_in_parts_is_refused(shop, tmp_path):
-    for policy in (DataSettings(outliers="drop"), DataSettings(min_item_events=3)):
+    for policy in (DataSettings(outliers="drop"), DataSettings(missing="mean"), DataSettings(min_item_events=3)):
         with pytest.raises(RecipeError, match="all events at once"):
             prepare_large(shop / "log.parquet", tmp_path / "out", settings=policy)
     (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\n1,2,3\n")

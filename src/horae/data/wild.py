@@ -20,7 +20,7 @@ from horae.errors import MissingExtraError
 __all__ = ["LEAST", "Bounds", "Rule", "bounds_of"]
 
 Floats = npt.NDArray[np.float64]
-Array = npt.NDArray[np.int64]
+Array = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]
 Rule = Literal["mad", "iqr", "isolation_forest"]
 

@@ -31,6 +31,7 @@ LEAST_KNOWN = 40
 CLIP_NORM = 1.0
 LEAST_STEPS = 8
 ASKED_AT_ONCE = 512
+PLACES_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ class Autoencoder:
             raise DataError("Events have no step of their own, so a period has no effect.", hint="Remove period.")
         keep_blocks()
         rng = np.random.default_rng(settings.seed)
-        usable = lines.known_N & lines.train_N
+        lines = lines.training()
+        usable = lines.known_N
         held = _held_out(lines, usable, settings.held_out, rng)
         scales = Scales.fit(lines, usable & ~held, settings.companions)
         with torch.random.fork_rng(devices=[]):
@@ -147,21 +149,32 @@ class Autoencoder:
     def guess(self, lines: Lines) -> Floats:
         """See `Filler`."""
         guess_N = np.full(len(lines.value_N), np.nan)
-        for train in (True, False):
-            wanted = ~lines.known_N & (lines.train_N == train)
-            if not wanted.any():
-                continue
-            board = Board.of(lines, self.scales, lines.known_N & (lines.train_N | (not train)))
+        guess_N[lines.train_N] = self._guess(lines.training(), past=False)
+        later_N = ~lines.train_N
+        if later_N.any():
+            guess_N[later_N] = self._guess(lines, past=True)[later_N]
+        return guess_N
+
+    def _guess(self, lines: Lines, *, past: bool) -> Floats:
+        guess_N = np.full(len(lines.value_N), np.nan)
+        wanted = ~lines.known_N & (~lines.train_N if past else lines.train_N)
+        if wanted.any():
+            board = Board.of(lines, self.scales, lines.known_N)
             places = board.place_N[wanted]
-            cut = board.around(places, self.settings.window) if train else board.ending(places, self.settings.window)
-            scaled = np.empty(len(places))
-            for start in range(0, len(cut), ASKED_AT_ONCE):
-                piece = slice(start, start + ASKED_AT_ONCE)
-                told_BL = self._ask(board.windows(cut.row_BL[piece], past=not train))
-                mine = (cut.window_M >= start) & (cut.window_M < start + ASKED_AT_ONCE)
-                scaled[mine] = told_BL[cut.window_M[mine] - start, cut.place_M[mine]]
+            pieces = [places[start : start + PLACES_AT_ONCE] for start in range(0, len(places), PLACES_AT_ONCE)]
+            scaled = np.concatenate([self._scaled(board, piece, past=past) for piece in pieces])
             guess_N[wanted] = board.unscaled(places, scaled)
         return guess_N
+
+    def _scaled(self, board: Board, places: Array, *, past: bool) -> Floats:
+        window = self.settings.window
+        cut = board.ending(places, window) if past else board.around(places, window)
+        told_BL = [
+            self._ask(board.windows(cut.row_BL[start : start + ASKED_AT_ONCE], past=past))
+            for start in range(0, len(cut), ASKED_AT_ONCE)
+        ]
+        answers: Floats = np.concatenate(told_BL)[cut.window_M, cut.place_M]
+        return answers
 
     def _ask(self, windows: Windows) -> Floats:
         device = next(self.network.parameters()).device

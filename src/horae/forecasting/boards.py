@@ -45,7 +45,7 @@ class Scales:
 
     @classmethod
     def fit(cls, lines: Lines, seen_N: Mask, companions: int) -> Scales:
-        """From the values that may be seen."""
+        """From the values that may be seen, of lines of the training part."""
         group_N, names = _groups(lines)
         size = len(names)
         count_G = np.bincount(group_N[seen_N], minlength=size)
@@ -58,7 +58,7 @@ class Scales:
         rest_N = lines.value_N - mean_G[group_N]
         spread_G = np.sqrt(np.bincount(group_N[seen_N], rest_N[seen_N] ** 2, size) / some_G)
         mean_G = np.where(count_G > 0, mean_G, np.nan)
-        gaps = np.diff(lines.second_N)[(np.diff(lines.line_N) == 0) & lines.train_N[1:]]
+        gaps = np.diff(lines.second_N)[np.diff(lines.line_N) == 0]
         gaps = gaps[np.isfinite(gaps) & (gaps > 0)]
         scales = cls(names, mean_G, spread_G, float(np.median(gaps)) if len(gaps) else 1.0, None)
         if not (lines.shared and companions and 1 < size <= MOST_COMPARED):

@@ -29,7 +29,7 @@ def outliers(frame: pl.DataFrame, settings: DataSettings) -> Done:
         return frame, None
     found = bounds_of(
         frame[VALUE].fill_null(float("nan")).to_numpy(),
-        frame[BEHAVIOR].to_physical().cast(pl.Int64).to_numpy(),
+        frame[BEHAVIOR].to_physical().to_numpy(),
         _learned_from(frame, settings.fit_until),
         settings.outlier_method,
         deviations=settings.outlier_deviations,

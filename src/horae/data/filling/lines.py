@@ -70,6 +70,21 @@ class Lines:
         """The same places with other values."""
         return replace(self, value_N=value_N)
 
+    def training(self) -> Lines:
+        """The rows of the training part alone; lines keep their numbers."""
+        rows = np.flatnonzero(self.train_N)
+        place_N = np.cumsum(self.train_N) - self.train_N  # how many training rows stand before each row
+        return replace(
+            self,
+            value_N=self.value_N[rows],
+            line_N=self.line_N[rows],
+            second_N=self.second_N[rows],
+            step_N=self.step_N[rows],
+            train_N=self.train_N[rows],
+            tie_N=place_N[self.tie_N[rows]],
+            wide_N=None if self.wide_N is None else self.wide_N[rows],
+        )
+
 
 class Filler(Protocol):
     """A method that has seen the training part."""

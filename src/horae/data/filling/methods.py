@@ -20,7 +20,7 @@ from horae.data.filling.lines import Floats, Lines, line_numbers, neighbours
 __all__ = ["Between", "CarryForward", "MeanSoFar", "Middle", "Seasonal"]
 
 Statistic = Literal["mean", "median"]
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 
 
 class CarryForward:
