@@ -52,7 +52,8 @@ def cdnow(data: Path) -> np.ndarray:
 
 def matrix(frame: pl.DataFrame) -> np.ndarray:
     """Days x series; evenly chosen series where there are more than asked for; days without a row are unknown."""
-    frame = frame.with_columns(pl.col("date").cast(pl.Date))
+    if frame.schema["date"] == pl.String:
+        frame = frame.with_columns(pl.col("date").str.to_date())
     names = frame.group_by("series_id").len().filter(pl.col("len") >= LEAST_KNOWN)["series_id"].sort()
     names = names.gather(np.unique(np.linspace(0, len(names) - 1, min(SERIES, len(names))).astype(int)))
     days = frame.select(date=pl.date_range(pl.col("date").min(), pl.col("date").max(), "1d"))
@@ -81,16 +82,14 @@ def judged(value_TS: np.ndarray, hidden_TS: np.ndarray, settings: Any) -> dict[s
     started = time.process_time()
     guess_TS = impute(shown_TS, settings)
     seconds = time.process_time() - started
-    spread_S = np.nanstd(value_TS, axis=0)
+    mean_S, spread_S = np.nanmean(shown_TS, axis=0), np.nanstd(value_TS, axis=0)
     told = hidden_TS & (spread_S > 0)
-    error = ((guess_TS - value_TS) / np.where(spread_S > 0, spread_S, 1.0))[told]
-    guessed = np.isfinite(error)
-    missed = np.where(
-        guessed, error, ((np.nanmean(shown_TS, 0) - value_TS) / np.where(spread_S > 0, spread_S, 1))[told]
-    )
+    guessed = np.isfinite(guess_TS[told])
+    filled_TS = np.where(np.isfinite(guess_TS), guess_TS, mean_S)
+    error = ((filled_TS - value_TS) / np.where(spread_S > 0, spread_S, 1.0))[told]
     return {
-        "mae": float(np.abs(missed).mean()),
-        "rmse": float(np.sqrt((missed**2).mean())),
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt((error**2).mean())),
         "not_guessed": float(1 - guessed.mean()),
         "cpu_seconds": seconds,
     }
@@ -119,6 +118,10 @@ def measured(value_TS: np.ndarray) -> dict[str, Any]:
             "autoencoder_rmse_over_linear": {"mean": float(np.mean(over)), "low": min(over), "high": max(over)},
         }
     return figures
+
+
+def averaged(runs: list[dict[str, float]]) -> dict[str, float]:
+    return {key: float(np.mean([run[key] for run in runs])) for key in runs[0]}
 
 
 def measure(data: Path) -> dict[str, Any]:
