@@ -40,6 +40,7 @@ TRANSLATED = {
     "docs/zh/own-log.md": "docs/own-log.md",
     "docs/zh/series.md": "docs/series.md",
     "docs/zh/features.md": "docs/features.md",
+    "docs/zh/missing-values.md": "docs/missing-values.md",
 }
 PUBLISHED = [*PAGES, *(ROOT / "examples").glob("*.py"), *DOCS.rglob("*.py"), ROOT / "CITATION.cff"]
 MACHINE = re.compile(r"(?<![\w.:/])(/(work|home|root|Users|mnt|opt|var)/|[A-Z]:\\)")
