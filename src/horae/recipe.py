@@ -15,6 +15,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -160,7 +161,7 @@ def _value(text: str) -> Any:
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
-    """Check one value against its annotation; ints pass for floats, lists for tuples."""
+    """Check one value against its annotation; ints pass for floats, lists for tuples, TOML's dates for text."""
     origin = get_origin(hint)
     if origin is Literal:
         if value not in get_args(hint):
@@ -182,6 +183,8 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         return {key: _typed(one, get_args(hint)[1], f"{where}.{key}") for key, one in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is str and isinstance(value, date):
+        return value.isoformat()  # TOML knows dates, and so does --set data.earliest=2024-05-31
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise RecipeError(
             f"{where} = {value!r}: expected {hint.__name__}, got {type(value).__name__}.",
@@ -197,4 +200,6 @@ def _toml(value: Any) -> str:
         return "[\n" + "".join(f"  {_toml(element)},\n" for element in value) + "]"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_toml(element) for element in value) + "]"
+    if isinstance(value, date):
+        value = value.isoformat()
     return json.dumps(value, ensure_ascii=False)  # bool, number and text look the same in TOML

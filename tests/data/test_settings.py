@@ -6,7 +6,7 @@ import pytest
 
 from horae.data.settings import DataSettings, parse_time
 from horae.errors import RecipeError
-from horae.recipe import settings
+from horae.recipe import Recipe, settings
 
 
 def test_a_recipe_table_fills_it():
@@ -57,3 +57,11 @@ def test_a_latest_date_is_included_to_its_end():
 
 def test_times_without_a_zone_are_utc():
     assert parse_time("2024-05-31T18:00:00+02:00", "x") == parse_time("2024-05-31T16:00:00", "x")
+
+
+def test_a_date_may_be_typed_without_quotes():
+    recipe = Recipe("any").with_overrides(
+        ["data.fit_until=2024-05-31", "data.missing=mean", "data.earliest=2020-01-01"]
+    )
+    filled = settings(DataSettings, recipe.data, "[data]")
+    assert (filled.fit_until, filled.earliest) == ("2024-05-31", "2020-01-01")

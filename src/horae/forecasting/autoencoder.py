@@ -41,8 +41,9 @@ class AutoencoderSettings:
     Attributes:
         window: Places that it sees at once; longer lines are gone through in overlapping windows.
         dim: Width of a state, each way.
-        period: Steps in a season, such as 7 for a week of days: the values a period before and after are inputs, too.
-            None: the network counts for itself. Series only.
+        period: Steps in a season, such as 7 for a week of days: what phases add is taken off first (as `seasonal` finds
+            it), and the values a period before and after are inputs, too. None: the network counts for itself. Series
+            only.
         companions: Of so many other series, the most correlated in the training part, the values at the same moment
             are seen; 0: each series stands alone. Events have none.
         dropout: Of inputs and states, in training.
@@ -130,7 +131,7 @@ class Autoencoder:
         lines = lines.training()
         usable = lines.known_N
         held = _held_out(lines, usable, settings.held_out, rng)
-        scales = Scales.fit(lines, usable & ~held, settings.companions)
+        scales = Scales.fit(lines, usable & ~held, settings.companions, settings.period)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = Denoiser(settings.dim, settings.window, settings.dropout, settings.period)

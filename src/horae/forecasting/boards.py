@@ -7,13 +7,14 @@ know networks.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from horae.data.cleaning.order import Array, Mask
 from horae.data.filling.lines import Floats, Lines, line_numbers
+from horae.data.filling.methods import Seasonal
 from horae.forecasting.denoising import Windows
 
 __all__ = ["Board", "Cut", "Scales"]
@@ -34,6 +35,7 @@ class Scales:
         mean_G: NaN where nothing was known.
         spread_G: Standard deviation, 0 where constant.
         gap_seconds: Median time between neighbouring rows.
+        season: What phases add, taken off before scaling; None: nothing.
         weight_GG: Correlation with each companion, 0 with all others; None: there are no companions.
     """
 
@@ -41,11 +43,16 @@ class Scales:
     mean_G: Floats
     spread_G: Floats
     gap_seconds: float
+    season: Seasonal | None
     weight_GG: Floats | None
 
     @classmethod
-    def fit(cls, lines: Lines, seen_N: Mask, companions: int) -> Scales:
+    def fit(cls, lines: Lines, seen_N: Mask, companions: int, period: int | None = None) -> Scales:
         """From the values that may be seen, of lines of the training part."""
+        season, whole = None, lines
+        if period is not None:
+            season = Seasonal.fit(lines.with_values(np.where(seen_N, lines.value_N, np.nan)), period, None)
+            lines = lines.with_values(lines.value_N - season.season(lines))
         group_N, names = _groups(lines)
         size = len(names)
         count_G = np.bincount(group_N[seen_N], minlength=size)
@@ -60,13 +67,13 @@ class Scales:
         mean_G = np.where(count_G > 0, mean_G, np.nan)
         gaps = np.diff(lines.second_N)[np.diff(lines.line_N) == 0]
         gaps = gaps[np.isfinite(gaps) & (gaps > 0)]
-        scales = cls(names, mean_G, spread_G, float(np.median(gaps)) if len(gaps) else 1.0, None)
+        scales = cls(names, mean_G, spread_G, float(np.median(gaps)) if len(gaps) else 1.0, season, None)
         if not (lines.shared and companions and 1 < size <= MOST_COMPARED):
             return scales
-        board = Board.of(lines, scales, seen_N)
+        board = Board.of(whole, scales, seen_N)
         steps = len(board.value_N) // size
         value_GT, seen_GT = board.value_N.reshape(size, steps), board.seen_N.reshape(size, steps)
-        return cls(names, mean_G, spread_G, scales.gap_seconds, _companions(value_GT, seen_GT, companions))
+        return replace(scales, weight_GG=_companions(value_GT, seen_GT, companions))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +101,7 @@ class Board:
         place_N: For each row of the lines, its place here.
         others_N: What companions let expect.
         others_seen_N: Whether they do.
-        mean_N: What scaled values are scaled back with.
+        mean_N: What scaled values are scaled back with, the season in it.
         spread_N: The same.
     """
 
@@ -112,6 +119,8 @@ class Board:
     @classmethod
     def of(cls, lines: Lines, scales: Scales, seen_N: Mask) -> Board:
         """Lay lines out; values that are not seen do not come along."""
+        season_N = np.zeros(len(lines.value_N)) if scales.season is None else scales.season.season(lines)
+        lines = lines.with_values(lines.value_N - season_N)
         group_N, names = _groups(lines)
         number_G = line_numbers(lines, scales.names) if lines.shared else _found(names, scales.names)
         mean_G = np.append(scales.mean_G, np.nan)[number_G]
@@ -131,6 +140,7 @@ class Board:
         at = place_N[rows]
         scale = np.where(spread_N[at] > 0, spread_N[at], 1.0)
         value_N[at] = (lines.value_N[rows] - mean_N[at]) / scale
+        mean_N[place_N] += season_N
         others_N, others_seen_N = _others(value_N, laid_N, number_G, scales.weight_GG if lines.shared else None)
         return cls(
             value_N,

@@ -1,6 +1,9 @@
 """Each method by hand, and at its edges: leading gap, nothing known, one value, a constant, the end."""
 
+from datetime import datetime
+
 import numpy as np
+import polars as pl
 import pytest
 
 from horae.data.impute import ImputeSettings, fit_imputer, impute
@@ -115,6 +118,26 @@ def test_a_season_goes_on_after_the_training_part_on_the_last_known_level():
     shown[19:] = NAN
     result = fit_imputer(values[:18], ImputeSettings("seasonal", period=3)).transform(shown)
     np.testing.assert_allclose(result, values)  # row 18 is known: ten higher than in training
+
+
+def test_phases_are_right_in_a_table_that_begins_elsewhere_and_lacks_days():
+    days = pl.datetime_range(datetime(2024, 1, 1), datetime(2024, 3, 31), "1d", eager=True)
+    phase = pl.Series(range(len(days))) % 7
+    frame = pl.DataFrame({"timestamp": days, "value": phase.cast(pl.Float64) ** 2})
+    absent = pl.int_range(pl.len()).is_in([10, 11, 25, 40])  # rows that are not there at all
+    imputer = fit_imputer(frame.filter(~absent).head(60), ImputeSettings("seasonal", period=7))
+    later = frame.slice(66, 20).with_columns(pl.when(pl.int_range(pl.len()) < 5).then("value").alias("value"))
+    filled = imputer.transform(later)["value"]
+    assert filled.to_list() == pytest.approx(frame["value"].slice(66, 20).to_list(), abs=0.5)  # of 0 to 36
+
+
+def test_months_are_counted_as_rows():
+    months = pl.datetime_range(datetime(2018, 1, 1), datetime(2023, 12, 1), "1mo", eager=True)
+    values = pl.Series([float(n % 12 == 11) for n in range(len(months))])
+    frame = pl.DataFrame({"timestamp": months, "value": values})
+    shown = frame.with_columns(pl.when(~pl.int_range(pl.len()).is_in([23, 30])).then("value").alias("value"))
+    filled = impute(shown, ImputeSettings("seasonal", period=12))["value"]
+    assert filled.to_list() == pytest.approx(values.to_list(), abs=0.05)
 
 
 def test_a_phase_never_seen_adds_nothing():

@@ -73,7 +73,7 @@ class Lines:
     def training(self) -> Lines:
         """The rows of the training part alone; lines keep their numbers."""
         rows = np.flatnonzero(self.train_N)
-        place_N = np.cumsum(self.train_N) - self.train_N  # how many training rows stand before each row
+        place_N: Array = np.cumsum(self.train_N) - self.train_N  # how many training rows stand before each row
         return replace(
             self,
             value_N=self.value_N[rows],

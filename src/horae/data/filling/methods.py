@@ -123,7 +123,9 @@ class Seasonal:
         guess    = season_p + between(value - season)
 
     Phases that were never seen add nothing. Rows nearer than half a period to their line's ends are left out of the
-    season where the line is two periods long or longer: their surroundings are lopsided.
+    season where the line is two periods long or longer: their surroundings are lopsided. Phases are counted by the
+    clock, so that a table that begins elsewhere has them right; by rows where times are no multiples of one step, such
+    as months, and in a matrix.
 
     Edges: as `Between` for the level (a leading gap, no value, after the training part); one value fills the line; a
         constant stays constant up to rounding.
@@ -140,6 +142,7 @@ class Seasonal:
     @classmethod
     def fit(cls, lines: Lines, period: int, step_seconds: float | None) -> Seasonal:
         """From the training part alone, in rounds: a gap filled by one round does not tilt the mean of the next."""
+        step_seconds = _grid(lines) if step_seconds is None else step_seconds
         usable = lines.known_N & lines.train_N & (_steps(lines, step_seconds) >= 0)
         seen = replace(lines, value_N=np.where(usable, lines.value_N, np.nan))
         model = cls(period, step_seconds, lines.names, np.zeros((lines.num_lines, period)))
@@ -148,12 +151,16 @@ class Seasonal:
             model = replace(model, season_LP=_season(seen, guess_N, period, step_seconds))
         return model
 
-    def guess(self, lines: Lines) -> Floats:
-        """See `Filler`."""
+    def season(self, lines: Lines) -> Floats:
+        """What each row's phase adds; 0 for lines that were not fitted."""
         number_N = line_numbers(lines, self.names)[lines.line_N]
         step_N = _steps(lines, self.step_seconds)
         told = (number_N >= 0) & (step_N >= 0)
-        season_N = np.where(told, self.season_LP[np.where(told, number_N, 0), step_N % self.period], 0.0)
+        return np.where(told, self.season_LP[np.where(told, number_N, 0), step_N % self.period], 0.0)
+
+    def guess(self, lines: Lines) -> Floats:
+        """See `Filler`."""
+        season_N = self.season(lines)
         level_N = between(lines.with_values(lines.value_N - season_N), lines.step_N.astype(np.float64))
         return season_N + level_N
 
@@ -183,6 +190,16 @@ def between(lines: Lines, axis_N: Floats) -> Floats:
     share = np.divide(here - start, span, out=np.full(len(span), 0.5), where=span > 0)
     inside = np.where(left == right, left, left * (1 - share) + right * share)
     return _placed(lines, near.row_M, np.where(near.before_M < 0, right, np.where(near.after_M < 0, left, inside)))
+
+
+def _grid(lines: Lines) -> float | None:
+    """The step that all times of the training part are multiples of; None: there is none, so rows are counted."""
+    second_K = np.unique(lines.second_N[lines.train_N & np.isfinite(lines.second_N)])
+    gap_K = np.diff(second_K)
+    if not len(gap_K) or not lines.shared:
+        return None
+    step = float(gap_K.min())
+    return step if np.allclose(gap_K / step, np.round(gap_K / step), rtol=0, atol=1e-6) else None
 
 
 def _steps(lines: Lines, step_seconds: float | None) -> Array:
