@@ -1,8 +1,9 @@
 """A fifth of daily values hidden, as single days and as whole blocks: who guesses them best, set by set?
 
 Errors are in standard deviations of each series' known values, so that revenue and orders can stand in one number; all
-methods may look at what is known on both sides. HORAE_IMPUTING_SERIES bounds the series of a set, HORAE_IMPUTING_SEEDS
-the rounds: HORAE_IMPUTING_SERIES=8 HORAE_IMPUTING_SEEDS=1 python -m benchmarks imputing --allow-dirty.
+methods may look at what is known on both sides. For a try, HORAE_IMPUTING_SERIES bounds the series of a set,
+HORAE_IMPUTING_SEEDS the rounds, HORAE_IMPUTING_EPOCHS the training:
+HORAE_IMPUTING_SERIES=8 HORAE_IMPUTING_SEEDS=1 python -m benchmarks imputing --allow-dirty.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from horae import AutoencoderSettings, ImputeSettings, impute
 
 SERIES = int(os.environ.get("HORAE_IMPUTING_SERIES", "1000"))
 SEEDS = int(os.environ.get("HORAE_IMPUTING_SEEDS", "3"))
+EPOCHS = int(os.environ.get("HORAE_IMPUTING_EPOCHS", AutoencoderSettings.epochs))
 HIDDEN, SHORTEST_BLOCK, LONGEST_BLOCK, WEEK = 0.2, 3, 21, 7
 LEAST_KNOWN = 60
 
@@ -102,8 +104,8 @@ def measured(value_TS: np.ndarray) -> dict[str, Any]:
         for seed in range(SEEDS):
             hidden_TS = hide(value_TS, np.random.default_rng([seed, 7]))
             networks = {
-                "autoencoder": AutoencoderSettings(seed=seed),
-                "autoencoder_week": AutoencoderSettings(seed=seed, period=WEEK),
+                "autoencoder": AutoencoderSettings(seed=seed, epochs=EPOCHS),
+                "autoencoder_week": AutoencoderSettings(seed=seed, epochs=EPOCHS, period=WEEK),
             }
             for name, settings in {**COUNTING, **networks}.items():
                 runs.setdefault(name, []).append(judged(value_TS, hidden_TS, settings))
@@ -130,6 +132,7 @@ def measure(data: Path) -> dict[str, Any]:
         "hidden_share": HIDDEN,
         "block_days": [SHORTEST_BLOCK, LONGEST_BLOCK],
         "seeds": SEEDS,
+        "epochs": EPOCHS,
         "unit": "standard deviations of each series; what a method left missing counts as its series' mean",
         "sets": {name: measured(load(data)) for name, load in sets.items()},
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 __all__ = ["ablations", "ml1m_time", "recipes_ml100k", "sessions", "time_ablations", "time_splits", "tuning"]
+__all__ = ["ablations", "imputing", "ml1m_time", "recipes_ml100k", "sessions", "time_splits", "tuning"]
 
 Said = Iterator[tuple[tuple[str, str], str]]
 WINDOWED: Final = "recent_popularity"
@@ -63,6 +64,18 @@ def tuning(result: Mapping[str, Any]) -> Said:
         if search["importances"]:
             told = ", ".join(f"{key} {share:.0%}" for key, share in list(search["importances"].items())[:3])
             yield (f"{name}: what mattered", f"{name}：何者重要"), told
+
+
+def imputing(result: Mapping[str, Any]) -> Said:
+    """For each set and kind of gap the best method, straight lines, and both autoencoders."""
+    kinds = {"points": ("single days", "单日"), "blocks": ("blocks", "整段")}
+    for name, figures in result["sets"].items():
+        for kind, (en, zh) in kinds.items():
+            methods, best = figures[kind]["methods"], figures[kind]["best_rmse"]
+            shown = dict.fromkeys((best, "linear", "autoencoder", "autoencoder_week"))
+            told = ", ".join(f"`{one}` {methods[one]['mae']:.3f} / {methods[one]['rmse']:.3f}" for one in shown)
+            what = f"{name}, {en} hidden: MAE / RMSE, best first", f"{name}，隐去{zh}：MAE / RMSE，最好者在前"
+            yield what, told
 
 
 def time_splits(result: Mapping[str, Any]) -> Said:
