@@ -73,6 +73,8 @@ def test_local_times_are_brought_to_utc_so_that_a_clock_change_is_no_gap():
         (long([1.0, 2.0])[[0, 1, 1]], "row 2.*stands twice"),
         (pl.DataFrame({"timestamp": ["2024-01-01", "soon"], "value": [1.0, 2.0]}), "row 2.*no time"),
         (pl.DataFrame({"timestamp": [START]}), "no column 'value'"),
+        (pl.DataFrame({"timestamp": [START], "value": ["much"]}), "Expected numbers"),
+        (long([1.0, 2.0]).with_columns(series_id=pl.Series(["a", None])), "row 2.*no series_id"),
     ],
 )
 def test_a_table_that_is_no_series_is_refused_with_its_row(frame, message):

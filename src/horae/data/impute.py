@@ -120,7 +120,8 @@ class Imputer:
         """Fill a matrix, or a frame of series; known values are never changed.
 
         Args:
-            data: Series that were fitted are found again by their id (their column, in a matrix).
+            data: Series that were fitted are found again by their id (their column, in a matrix). A matrix knows no
+                times: its first row is taken for the first phase of a season.
             until: Rows before it may look at later ones before it; None: every row looks only at what is before it.
 
         Returns:

@@ -28,6 +28,8 @@ __all__ = ["Autoencoder", "AutoencoderSettings"]
 
 LEAST_KNOWN = 40
 """With fewer known training values nothing is learned: straight lines are drawn."""
+MOST_HELD_OUT = 4_000
+"""More would say no better which epoch is best."""
 CLIP_NORM = 1.0
 LEAST_STEPS = 8
 ASKED_AT_ONCE = 512
@@ -52,7 +54,7 @@ class AutoencoderSettings:
         epochs: At most so many passes.
         patience: Stop after so many epochs without a better guess at the held-out values.
         batch_windows: Windows in a step.
-        held_out: Share of the known training values that is hidden throughout and chooses the epoch.
+        held_out: Share of the known training values, 4,000 at most, that is hidden throughout and chooses the epoch.
         seed: Same data, settings and seed: same guesses (on the same machine and number of threads).
         device: `cpu`, `cuda`, or `auto`.
 
@@ -188,8 +190,9 @@ def _held_out(lines: Lines, usable: Mask, share: float, rng: np.random.Generator
     """Half as single values, half as runs of up to 14 rows: both kinds of gap choose the epoch."""
     rows = np.flatnonzero(usable)
     held = np.zeros(len(usable), dtype=np.bool_)
-    held[rng.permutation(rows)[: int(share * len(rows) / 2)]] = True
-    while len(rows) and held.sum() < int(share * len(rows)):
+    wanted = min(int(share * len(rows)), MOST_HELD_OUT)
+    held[rng.permutation(rows)[: wanted // 2]] = True
+    while len(rows) and held.sum() < wanted:
         start = int(rng.integers(len(rows)))
         run = rows[start : start + int(rng.integers(2, 15))]
         held[run[lines.line_N[run] == lines.line_N[run[0]]]] = True

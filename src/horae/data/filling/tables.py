@@ -81,6 +81,9 @@ def series_frame(frame: pl.DataFrame) -> pl.DataFrame:
         if name not in frame.columns:
             listed = ", ".join(frame.columns)
             raise DataError(f"The series have no column {name!r}; they have {listed}.", hint="Rename the column.")
+    if not frame.schema[VALUE].is_numeric() and frame[VALUE].null_count() < frame.height:
+        raise DataError(f"Expected numbers in 'value', got {frame.schema[VALUE]}.", hint="Convert the column.")
+    _refuse_rows(frame, frame[SERIES].is_null(), "has no series_id", "Name the series, or leave the column out.")
     time = pl.col(TIMESTAMP)
     if frame.schema[TIMESTAMP] == pl.String:
         time = time.str.to_datetime("%Y-%m-%d %H:%M:%S" if _has_clock(frame[TIMESTAMP]) else "%Y-%m-%d", strict=False)
