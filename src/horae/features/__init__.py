@@ -5,3 +5,5 @@ lists the groups, and `compute.py` puts their columns into one frame or streams 
 
 Array suffixes: K lines (one per key), N events of these lines, B moments asked about.
 """
+
+"""What is known as of a moment: windows, rhythm, trend and calendar, as arrays; nothing later is looked at."""
