@@ -9,7 +9,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from horae.data.checks import describe
     from horae.data.clean import read_events
     from horae.data.impute import Imputer, ImputeSettings, fit_imputer, impute
     from horae.data.outliers import Handled, OutlierSettings, handle_outliers
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     )
     from horae.evaluation.protocol import Evaluation, evaluate
     from horae.features.compute import compute_features, write_features
+    from horae.features.describing import describe
     from horae.forecasting.autoencoder import AutoencoderSettings
     from horae.forecasting.series.forecast import SeriesForecast, forecast_series
     from horae.forecasting.series.settings import NetworkSettings, SeriesSettings
@@ -78,6 +78,7 @@ _HOME = {
     "compare": "training.compare",
     "compute_features": "features.compute",
     "describe": "data.checks",
+    "describe": "features.describing",
     "evaluate": "evaluation.protocol",
     "forecast_series": "forecasting.series.forecast",
     "fit_imputer": "data.impute",

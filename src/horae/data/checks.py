@@ -1,7 +1,8 @@
 """What a log is like, on one page: `describe`.
 
 In: Events. Out: a `Description`, as text (`summary`), as JSON, or as HTML (`pages`).
-It measures (`measures`), warns in plain words with what to do (`findings`), and changes nothing.
+It measures (`measures`), warns in plain words with what to do (`findings`), and changes nothing. Rhythm and trend are
+added by `horae.features.describing`, which is what `horae.describe` is.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ class Description:
         cold: Of the newest tenth of events, `user_share` and `item_share` on users and items without events before.
         hour_profile: Share of events by hour of the day, UTC; empty without times.
         weekday_profile: By weekday, Monday first.
+        rhythm: Periods of the activity, each `period_seconds`, `amplitude` (of the mean rate), `phase_seconds` (a peak
+            since 1970, modulo the period), `last_peak` (ISO 8601), `strength` (0 to 1), `p_value`.
+        trend: `slope_per_day` and `level_per_day` (events per day), `breaks` (each `at`, `kind`, `before_per_day`,
+            `after_per_day`; None with a `hint` where they could not be sought); None without times.
         warnings: What to know before trusting numbers made from this log.
         report: What cleaning did.
     """
@@ -61,6 +66,8 @@ class Description:
     cold: Mapping[str, float | None]
     hour_profile: Sequence[float]
     weekday_profile: Sequence[float]
+    rhythm: Sequence[Mapping[str, Any]] = ()
+    trend: Mapping[str, Any] | None = None
     warnings: Sequence[Finding] = ()
     report: DataReport = field(default_factory=DataReport)
 
@@ -71,20 +78,23 @@ class Description:
             plain[name] = dict(plain[name])
         for name in ("hour_profile", "weekday_profile"):
             plain[name] = list(plain[name])
+        plain["rhythm"] = [dict(one) for one in self.rhythm]
+        plain["trend"] = None if self.trend is None else dict(self.trend)
         return plain | {"warnings": [vars(found).copy() for found in self.warnings], "report": self.report.as_dict()}
 
     def __str__(self) -> str:
         return summary(self)
 
 
-def describe(events: Events, settings: DataSettings | None = None) -> Description:
+def describe(events: Events, settings: DataSettings | None = None, numbers: Numbers | None = None) -> Description:
     """Measure a log and say what to know about it.
 
     Args:
         events: Cleaned.
         settings: Where its `robots_per_day` draws the line.
+        numbers: Of these events, where they are at hand.
     """
-    log = Numbers.of(events)
+    log = numbers or Numbers.of(events)
     lengths, counts = measures.history_lengths(log), measures.popularity(log)
     some, cold = bool(len(log.sorted_T)), measures.cold_shares(log)
     described = Description(

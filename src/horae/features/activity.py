@@ -53,14 +53,14 @@ class Activity:
     @property
     def middles_M(self) -> Floats:
         """Each bin's middle in seconds since the first bin began."""
-        return (np.arange(len(self.counts_M)) + 0.5) * self.width_seconds
+        return np.asarray((np.arange(len(self.counts_M)) + 0.5) * self.width_seconds, dtype=np.float64)
 
     def coarser(self, factor: int) -> Activity:
         """Bins of `factor` times the width; a rest of bins at the end is left out."""
         whole = len(self.counts_M) // factor
         counts = self.counts_M[: whole * factor].reshape(whole, factor).sum(axis=1)
         width = self.width_seconds * factor
-        return Activity(counts, self.start_seconds, width, min(self.span_seconds, width * whole))
+        return Activity(np.asarray(counts), self.start_seconds, width, min(self.span_seconds, width * whole))
 
 
 def bin_times(times_N: Floats, width_seconds: float | None = None) -> Activity:

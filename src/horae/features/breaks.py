@@ -1,7 +1,7 @@
 """Where a series changes: shifts of its level and turns of its trend.
 
-In: values on a regular grid, without season. Out: `Shifts`, as bin numbers. Searching is left to `ruptures` (extra `series`);
-what is here is what it is asked and what is believed. It does not know times or events.
+In: values on a regular grid, without season. Out: `Changes`, as bin numbers. Searching is left to
+`ruptures` (extra `series`); what is here is what it is asked and what is believed. It knows no times or events.
 
 A straight line is no break. So the search is of levels around one common slope, which is fitted again to what was
 found until both agree, and of slopes; and that is believed which explains the series at the lowest price.
@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from horae.errors import MissingExtraError
 from horae.features.activity import Floats
 
-__all__ = ["Changes", "find_changes", "need_ruptures"]
+__all__ = ["Changes", "changed_line", "find_changes", "need_ruptures"]
 
 PRICE_OF_SHIFT: Final = 16.0
 PRICE_OF_TURN: Final = 22.0
@@ -35,7 +35,7 @@ COARSE: Final = 120
 BLOCKS: Final = (1, 3, 7)
 """Noise is measured over blocks of so many bins: bursts that last longer than a bin make it larger."""
 DOUBT: Final = 1.4
-"""Relative standard deviation, times sqrt(n), of a variance from a quantile of n deviations: blocks must be surely so."""
+"""Relative standard deviation, times sqrt(n), of a variance from a quantile of n deviations; taken off."""
 ROUNDS: Final = 6
 
 
@@ -101,6 +101,12 @@ def find_changes(values_M: Floats, least_variance: float = 0.0) -> Changes:
     return min(choices, key=lambda choice: choice.price)
 
 
+def changed_line(values_M: Floats, shifts: tuple[int, ...], turns: tuple[int, ...]) -> Floats:
+    """The line with changes at these bins that fits other values best, by least squares."""
+    design, weights = _fit(values_M, shifts, turns)
+    return np.asarray(design @ weights)
+
+
 def _tamed(values: Floats, noise: float) -> Floats:
     """Single wild values are no level: they are pulled in towards the median of the seven around them."""
     around = np.median(sliding_window_view(np.pad(values, 3, mode="reflect"), 7), axis=1)
@@ -115,7 +121,7 @@ def _prices(length: int) -> tuple[float, float]:
 
 
 def _noise_variance(values: Floats) -> float:
-    """The largest of the variances over blocks, each from the 80% quantile of differences, which shifts hardly touch."""
+    """The largest of the variances over blocks, from the 80% quantile of differences, which shifts hardly touch."""
     found = [0.0]
     for block in BLOCKS:
         whole = len(values) // block
@@ -194,7 +200,7 @@ def _fit(values: Floats, shifts: tuple[int, ...], turns: tuple[int, ...]) -> tup
     steps = [(bins >= shift).astype(np.float64) for shift in shifts]
     bends = [np.maximum(bins - turn, 0.0) / size for turn in turns]
     design = np.column_stack([np.ones(len(values)), bins / size, *steps, *bends])
-    return design, np.linalg.lstsq(design, values, rcond=None)[0]
+    return design, np.asarray(np.linalg.lstsq(design, values, rcond=None)[0], dtype=np.float64)
 
 
 def _changes(values: Floats, shifts: tuple[int, ...], turns: tuple[int, ...], noise: float) -> Changes:

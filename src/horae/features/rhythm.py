@@ -9,6 +9,7 @@ to the maximum of the power between the points of the grid, and taken out with i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -54,8 +55,10 @@ class Rhythm:
     p_value: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {name: float(getattr(self, name)) for name in self.__dataclass_fields__}
+        """Plain JSON types; `last_peak` is ISO 8601, UTC."""
+        plain: dict[str, Any] = {name: float(getattr(self, name)) for name in self.__dataclass_fields__}
+        last = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(plain.pop("last_peak_seconds")))
+        return plain | {"last_peak": last.isoformat()}
 
 
 @dataclass
@@ -143,7 +146,7 @@ def _refined(activity: Activity, rest: Floats, frequency: float) -> float:
     at, span = activity.middles_M, len(rest) * activity.width_seconds
 
     def loss(cycles: float) -> float:
-        return -abs(np.exp(-2j * np.pi * (cycles / span) * at) @ rest)
+        return -float(np.abs(np.exp(-2j * np.pi * (cycles / span) * at) @ rest))
 
     bounds = (frequency * span - 0.3, frequency * span + 0.3)
     best = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"maxiter": 20, "xatol": 1e-4})

@@ -1,7 +1,7 @@
 """Activity without its periods, in bins of a trend's size: days, or hours where a log is short.
 
-In: a fine `Activity` and its `Rhythm`s. Out: an `Activity` whose counts are as if there were no rhythm. It does not look
-for trend or rhythm itself.
+In: a fine `Activity` and its `Rhythm`s. Out: an `Activity` whose counts are as if there were no rhythm. It looks
+for neither itself.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ def trend_bins(activity: Activity) -> Activity:
     Bins at the ends that the log does not cover are left out, so that a log that ends at noon does not seem to drop.
     """
     span, fine = activity.span_seconds, activity.width_seconds
-    width = next((w for w, least in ((DAY, FEWEST_DAYS * DAY), (6 * HOUR, 7 * DAY), (HOUR, DAY)) if span >= least), fine)
+    width = next(
+        (w for w, least in ((DAY, FEWEST_DAYS * DAY), (6 * HOUR, 7 * DAY), (HOUR, DAY)) if span >= least), fine
+    )
     while span / width > MOST:
         width *= 7
     if width <= fine or not len(activity.counts_M):
         return activity
     factor = round(width / fine)
-    ahead = int(round((activity.start_seconds % width) / fine))
+    ahead = round((activity.start_seconds % width) / fine)
     behind = -(ahead + len(activity.counts_M)) % factor
     counts = np.pad(activity.counts_M, (ahead, behind)).reshape(-1, factor).sum(axis=1)
     start = activity.start_seconds - ahead * fine

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from horae.features.activity import DAY, Activity, Floats
-from horae.features.breaks import Changes, find_changes
+from horae.features.breaks import changed_line, find_changes
 from horae.features.rhythm import Rhythm
 from horae.features.seasonal import adjusted, trend_bins
 
@@ -71,13 +71,16 @@ class Trend:
         return {"slope_per_day": self.slope_per_day, "level_per_day": self.level_per_day, "breaks": breaks}
 
 
-def find_trend(activity: Activity, rhythms: Sequence[Rhythm] = (), *, breaks: bool = True) -> Trend:
+def find_trend(
+    activity: Activity, rhythms: Sequence[Rhythm] = (), *, breaks: bool = True, searched: Activity | None = None
+) -> Trend:
     """Slope and breaks of what an activity's rhythms leave.
 
     Args:
         activity: Fine bins, as `bin_times` makes them.
         rhythms: What `find_rhythms` found in it.
         breaks: Look for them too.
+        searched: Where to look for breaks, if elsewhere: visits show them sooner than the events in them.
 
     Raises:
         MissingExtraError: Breaks are wanted and `ruptures` is not installed.
@@ -91,8 +94,12 @@ def find_trend(activity: Activity, rhythms: Sequence[Rhythm] = (), *, breaks: bo
     slope_per_day = None if slope is None else slope * per_day**2
     if not breaks:
         return Trend(slope_per_day, level, None, series)
-    found = _believed(series.counts_M)
-    return Trend(slope_per_day, level, _breaks(series, found), series, found.fitted_M)
+    looked_at = series if searched is None else adjusted(trend_bins(searched), rhythms)
+    shifts, turns, by_growth = _believed(looked_at.counts_M)
+    shifts, turns = (_moved(places, looked_at, series) for places in (shifts, turns))
+    fitted = _line(series.counts_M, shifts, turns, by_growth)
+    shifts = tuple(shift for shift in shifts if _leap(fitted, shift) >= LEAST_SHIFT)
+    return Trend(slope_per_day, level, _breaks(series, fitted, shifts, turns), series, fitted)
 
 
 def theil_sen(values_M: Floats) -> float | None:
@@ -109,15 +116,27 @@ def theil_sen(values_M: Floats) -> float | None:
     return float(np.median((means[later] - means[earlier]) / (later - earlier))) / factor
 
 
-def _believed(counts: Floats) -> Changes:
-    """Breaks that neither a straight line nor a constant rate of growth explains away, and shifts worth the name."""
+def _believed(counts: Floats) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
+    """Shifts and turns that neither a straight line nor a constant rate of growth explains; whether it is growth."""
     found = find_changes(counts, least_variance=float(counts.mean()))
     if (found.shifts or found.turns) and counts.mean() >= LOG_MEAN and counts.min() > 0:
         logs = find_changes(np.log(counts))
         if len(logs.shifts) + len(logs.turns) < len(found.shifts) + len(found.turns):
-            found = Changes(logs.shifts, logs.turns, np.exp(logs.fitted_M), logs.price)
-    worth = tuple(shift for shift in found.shifts if _leap(found.fitted_M, shift) >= LEAST_SHIFT)
-    return Changes(worth, found.turns, found.fitted_M, found.price)
+            return logs.shifts, logs.turns, True
+    return found.shifts, found.turns, False
+
+
+def _moved(places: tuple[int, ...], source: Activity, target: Activity) -> tuple[int, ...]:
+    """The same moments in another grid; what falls on its ends is left out."""
+    moments = (source.start_seconds + place * source.width_seconds for place in places)
+    cells = (round((moment - target.start_seconds) / target.width_seconds) for moment in moments)
+    return tuple(cell for cell in cells if 2 <= cell < len(target.counts_M) - 1)
+
+
+def _line(counts: Floats, shifts: tuple[int, ...], turns: tuple[int, ...], by_growth: bool) -> Floats:
+    if by_growth and counts.min() > 0:
+        return np.asarray(np.exp(changed_line(np.log(counts), shifts, turns)))
+    return changed_line(counts, shifts, turns)
 
 
 def _leap(fitted: Floats, shift: int) -> float:
@@ -126,13 +145,13 @@ def _leap(fitted: Floats, shift: int) -> float:
     return abs(after - before) / max(abs(before), abs(after), 1e-300)
 
 
-def _breaks(series: Activity, found: Changes) -> tuple[Break, ...]:
-    per_day, fitted = DAY / series.width_seconds, found.fitted_M
+def _breaks(series: Activity, fitted: Floats, shifts: tuple[int, ...], turns: tuple[int, ...]) -> tuple[Break, ...]:
+    per_day = DAY / series.width_seconds
     breaks = []
-    for shift in found.shifts:
+    for shift in shifts:
         at = series.start_seconds + shift * series.width_seconds
         breaks.append(Break(at, "shift", float(fitted[shift - 1]) * per_day, float(fitted[shift]) * per_day))
-    for turn in found.turns:
+    for turn in turns:
         at = series.start_seconds + turn * series.width_seconds
         before, after = (float(fitted[i + 1] - fitted[i]) * per_day**2 for i in (turn - 2, turn))
         breaks.append(Break(at, "turn", before, after))

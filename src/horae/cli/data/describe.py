@@ -37,9 +37,9 @@ def describe(
     json_: o.Json = False,
 ) -> None:
     """Show what a log holds and what to watch out for."""
-    from horae.data.checking.pages import describe_page
-    from horae.data.checks import describe as describe_events
     from horae.data.clean import DataSettings
+    from horae.features.describing import describe as describe_events
+    from horae.features.describing import describe_page
 
     table = data_table(set_)
     log = reading.events(events, table, quiet=True)

@@ -23,6 +23,7 @@ __all__ = [
     "gap_seconds",
     "gini",
     "history_lengths",
+    "hour_of_week",
     "hour_profile",
     "late_users",
     "midnight_share",
@@ -172,6 +173,12 @@ def resolution(log: Events | Numbers) -> str | None:
 def hour_profile(log: Events | Numbers) -> Floats:
     """Share of the events in each hour of the day, UTC."""
     return _shares(Numbers.of(log).sorted_T // HOUR % 24, 24)
+
+
+def hour_of_week(log: Events | Numbers) -> Floats:
+    """Share of the events by weekday (rows, Monday first) and hour (columns), UTC."""
+    hours = Numbers.of(log).sorted_T // HOUR + 3 * 24  # 1970 began on a Thursday
+    return _shares(hours % 168, 168).reshape(7, 24)
 
 
 def weekday_profile(log: Events | Numbers) -> Floats:

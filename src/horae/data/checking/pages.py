@@ -26,8 +26,16 @@ __all__ = ["describe_page"]
 MAX_POINTS: Final = 300
 
 
-def describe_page(events: Events, description: Description) -> Page:
-    """The whole page; everything on it can be had from `description.as_dict()` too, but for the curves."""
+def describe_page(
+    events: Events | Numbers, description: Description, when: Sequence[tuple[dict[str, Any], str]] = ()
+) -> Page:
+    """The whole page; everything on it can be had from `description.as_dict()` too, but for the curves.
+
+    Args:
+        events: The log, or its numbers.
+        description: Of it.
+        when: Figures with captions that say more of its times than events per day; they stand in their place.
+    """
     log = Numbers.of(events)
     source = description.report.source
     page = Page(f"Data: {PurePath(source).name or source}", f"{source}: {_span(description)}")
@@ -35,13 +43,15 @@ def describe_page(events: Events, description: Description) -> Page:
     _warnings(page, description)
     if description.first is not None:
         page.heading("When")
-        page.plot(_per_day(log), "Events per day, UTC")
+        for figure, caption in when or [(_per_day(log), "Events per day, UTC")]:
+            page.plot(figure, caption)
+        _found(page, description)
         hours = [f"{hour}" for hour in range(24)]
         page.plot(_bars(hours, description.hour_profile, ".1%"), "Share of events by hour, UTC")
         page.plot(_bars(DAYS, description.weekday_profile, ".0%"), "Share of events by weekday, UTC")
     page.heading("Who and what")
     page.plot(_lengths(measures.history_lengths(log)), "Users by events (both axes by powers)")
-    if events.has_items:
+    if description.items is not None:
         page.plot(_popularity(measures.popularity(log)), "Events held by the most popular items")
     page.plot(_bars(list(description.behaviors), list(description.behaviors.values())), "Events by behavior")
     page.table(("measure", "value"), _measures(description), "All measures")
@@ -74,6 +84,27 @@ def _warnings(page: Page, description: Description) -> None:
         page.warning(f"{found.message} {found.hint}")
     if not description.warnings:
         page.text("Nothing to warn of.")
+
+
+def _found(page: Page, description: Description) -> None:
+    """Periods and breaks as tables; nothing where there is none."""
+    rows = [
+        (
+            duration(one["period_seconds"]),
+            f"{one['amplitude']:.0%}",
+            one["last_peak"][:16],
+            one["strength"],
+            one["p_value"],
+        )
+        for one in description.rhythm
+    ]
+    if rows:
+        page.table(("period", "amplitude", "last peak, UTC", "strength", "p-value"), rows, "Periods of the activity")
+    breaks = (description.trend or {}).get("breaks") or ()
+    moved = [(one["at"][:16], one["kind"], one["before_per_day"], one["after_per_day"]) for one in breaks]
+    if moved:
+        caption = "Breaks: level (of a shift) or slope (of a turn), in events per day"
+        page.table(("from, UTC", "kind", "before", "after"), moved, caption)
 
 
 def _cleaning(page: Page, report: DataReport) -> None:

@@ -7,8 +7,9 @@ not know where the text goes.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from horae.data.checking.findings import Finding
 
@@ -90,7 +91,41 @@ def _rhythm_lines(described: Description) -> list[str]:
     hours = _bars(described.hour_profile)
     days = "  ".join(f"{day} {bar}" for day, bar in zip(DAYS, _bars(described.weekday_profile), strict=True))
     shown = [] if described.resolution == "day" else [_line("hours UTC", f"0 {hours[:12]}│{hours[12:]} 24")]
-    return [*shown, _line("weekdays", days)]
+    return [*shown, _line("weekdays", days), *_found_lines(described)]
+
+
+def _found_lines(described: Description) -> list[str]:
+    """The periods, the slope and the breaks that were found, a line or two each."""
+    periods = [
+        f"{duration(one['period_seconds'])} ({one['amplitude']:.0%}, peak {_peak(one)})" for one in described.rhythm[:3]
+    ]
+    more = f" and {len(described.rhythm) - 3} more" if len(described.rhythm) > 3 else ""
+    lines = [_line("rhythm", ", ".join(periods) + more)] if periods else []
+    trend = described.trend or {}
+    if trend.get("slope_per_day") is not None:
+        lines.append(_line("trend", _trend(trend)))
+    wrapped = (textwrap.wrap(line, WIDTH, subsequent_indent=" " * 13) for line in lines)
+    return [line for lines in wrapped for line in lines[:2]]
+
+
+def _peak(rhythm: Mapping[str, Any]) -> str:
+    """When it peaks: the hour of a day, the day of a week, else the last one's date."""
+    days = rhythm["period_seconds"] / 86_400
+    if abs(days - 1) < 1e-6:
+        return f"{rhythm['last_peak'][11:16]}"
+    if abs(days - 7) < 1e-6:
+        return DAYS[datetime.fromisoformat(rhythm["last_peak"]).weekday()]
+    return f"{rhythm['last_peak'][:16].replace('T', ' ')}"
+
+
+def _trend(trend: Mapping[str, Any]) -> str:
+    slope = f"{trend['level_per_day']:,.4g} events a day, {trend['slope_per_day']:+,.3g} each day"
+    breaks = trend["breaks"]
+    if breaks is None:
+        return f"{slope}; breaks: {trend.get('hint', 'not sought')}"
+    told = [f"{one['kind']} {one['at'][:10]}" for one in breaks[:3]]
+    more = f" and {len(breaks) - 3} more" if len(breaks) > 3 else ""
+    return f"{slope}; {', '.join(told) + more or 'no breaks'}"
 
 
 def _bars(shares: Sequence[float]) -> str:
