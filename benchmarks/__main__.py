@@ -34,6 +34,7 @@ CLAIMS = {
     "ablations": "ml-100k, leave-one-out: one part changed at a time, and what it is worth",
     "stages": "a training step's stages beside the machine's arithmetic and memory",
     "answers": "recommendations for all users of ml-1m; one unseen history of 50 events among 12k items",
+    "rhythm": "simulated series: periods, phases and breaks found, false alarms on noise of several kinds",
     "simulate": "a shop's log of 1M events: seconds",
     "large_catalog": "top 10 of 1M x 64, exact and approximate; training with 1M items within 6 GB",
     "scale": "1M to 100M events: seconds, CPU seconds and peak memory a million events",
