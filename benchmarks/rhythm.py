@@ -78,7 +78,7 @@ def inside(found: Floats, span: float) -> Floats:
 
 
 NOISES = ("independent", "bursts", "spells", "drift", "growth", "shifts", "lost days")
-BREAKLESS = ("independent", "bursts", "drift", "growth", "lost days", "spells")
+BREAKLESS = ("independent", "bursts", "drift", "growth", "spells")  # a lost day of three is a shift
 PERIODS = {
     "a day": ((DAY,), 10 * DAY, False),
     "a week": ((7 * DAY,), 70 * DAY, False),

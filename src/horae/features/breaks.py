@@ -23,6 +23,7 @@ __all__ = ["Changes", "changed_line", "find_changes", "need_ruptures"]
 
 PRICE_OF_SHIFT: Final = 16.0
 PRICE_OF_TURN: Final = 22.0
+PRICE_OF_CURVE: Final = 6.0
 """What a break must take out of the squares, in variances of the noise; more in long series (see `_prices`)."""
 SHORTEST: Final = 7
 """A level that lasts for fewer bins is an outburst, not a shift."""
@@ -36,6 +37,8 @@ BLOCKS: Final = (1, 3, 7)
 """Noise is measured over blocks of so many bins: bursts that last longer than a bin make it larger."""
 DOUBT: Final = 1.4
 """Relative standard deviation, times sqrt(n), of a variance from a quantile of n deviations; taken off."""
+LASTING: Final = 3.0
+"""Of noise that lasts, so many cube roots of the length are looked at, in bins."""
 ROUNDS: Final = 6
 
 
@@ -70,12 +73,13 @@ def need_ruptures() -> Any:
         ) from error
 
 
-def find_changes(values_M: Floats, least_variance: float = 0.0) -> Changes:
+def find_changes(values_M: Floats, least_variance: float = 0.0, *, curved: bool = True) -> Changes:
     """The changes that a series shows; none in short series, and none where it is constant.
 
     Args:
         values_M: Without season, without gaps.
         least_variance: The noise has at least this: for counts, their mean.
+        curved: A parabola would explain breaks away too.
 
     Raises:
         MissingExtraError: `ruptures` is not installed.
@@ -85,20 +89,48 @@ def find_changes(values_M: Floats, least_variance: float = 0.0) -> Changes:
     Differs: a slope common to all levels; noise that lasts over several bins raises the prices.
     """
     ruptures = need_ruptures()
-    length = len(values_M)
     noise = max(_noise_variance(values_M), least_variance)
-    plain = _changes(values_M, (), (), max(noise, 1e-300))
-    if length < FEWEST or noise <= 1e-12 * max(1.0, float(np.abs(values_M).max())) ** 2:
-        return plain
-    values_M = _tamed(values_M, noise)
-    scaled = values_M / np.sqrt(noise)
+    if len(values_M) < FEWEST or noise <= 1e-12 * max(1.0, float(np.abs(values_M).max())) ** 2:
+        return _changes(values_M, (), (), max(noise, 1e-300))
+    for _ in range(ROUNDS):
+        found = _cheapest(ruptures, _tamed(values_M, noise), noise, curved)
+        lasting = _lasting_variance(values_M - found.fitted_M)
+        if not (found.shifts or found.turns) or lasting <= noise:
+            break
+        noise = lasting
+    return found
+
+
+def _cheapest(ruptures: Any, values: Floats, noise: float, curved: bool) -> Changes:
+    """Nothing, a curve, shifts, turns, or turns beside shifts: what explains the values at the lowest price."""
+    scaled = values / np.sqrt(noise)
     shifts = _shifts(ruptures, scaled)
-    choices = [plain, _changes(values_M, shifts, (), noise)]
-    choices.append(_changes(values_M, (), _turns(ruptures, scaled), noise))
+    choices = [_changes(values, (), (), noise), _changes(values, shifts, (), noise)]
+    choices += [_curve(values, noise)] if curved else []
+    choices.append(_changes(values, (), _turns(ruptures, scaled), noise))
     if shifts:
-        leaped = _fit(values_M, shifts, ())[0][:, 2:] @ _fit(values_M, shifts, ())[1][2:]
-        choices.append(_changes(values_M, shifts, _turns(ruptures, (values_M - leaped) / np.sqrt(noise)), noise))
+        design, weights = _fit(values, shifts, ())
+        leapt = design[:, 2:] @ weights[2:]
+        choices.append(_changes(values, shifts, _turns(ruptures, (values - leapt) / np.sqrt(noise)), noise))
     return min(choices, key=lambda choice: choice.price)
+
+
+def _curve(values: Floats, noise: float) -> Changes:
+    """A parabola: growth bends a line everywhere, and breaks nowhere."""
+    bins = np.linspace(-1, 1, len(values))
+    fitted = np.polynomial.polynomial.polyval(bins, np.polynomial.polynomial.polyfit(bins, values, 2))
+    return Changes((), (), np.asarray(fitted), float(((values - fitted) ** 2).sum()) / noise + PRICE_OF_CURVE)
+
+
+def _lasting_variance(rest: Floats) -> float:
+    """Noise that lasts: the variance of sums over several bins, per bin (Bartlett's weights).
+
+    Source: Newey and West 1987 (doi:10.2307/1913610).
+    """
+    rest = rest - rest.mean()
+    lags = max(1, round(LASTING * len(rest) ** (1 / 3)))
+    products = [float(np.dot(rest[lag:], rest[: len(rest) - lag])) / len(rest) for lag in range(lags + 1)]
+    return products[0] + 2 * sum(((1 - lag / (lags + 1)) * products[lag] for lag in range(1, lags + 1)), 0.0)
 
 
 def changed_line(values_M: Floats, shifts: tuple[int, ...], turns: tuple[int, ...]) -> Floats:
@@ -121,18 +153,17 @@ def _prices(length: int) -> tuple[float, float]:
 
 
 def _noise_variance(values: Floats) -> float:
-    """The largest of the variances over blocks, from the 80% quantile of differences, which shifts hardly touch."""
+    """The largest of the variances over blocks, from the 80% quantile of second differences (no slope)."""
     found = [0.0]
     for block in BLOCKS:
         whole = len(values) // block
-        if whole < (2 if block == 1 else FEWEST):
+        if whole < (3 if block == 1 else FEWEST):
             continue
         means = values[: whole * block].reshape(whole, block).mean(axis=1)
-        steps = np.diff(means)
-        steps = steps - np.median(steps)
-        spread = float(np.quantile(np.abs(steps), 0.8)) / 1.2816
-        surely = 1 + DOUBT / np.sqrt(len(steps)) if block > 1 else 1.0
-        found.append(block * spread**2 / 2 / surely)
+        bends = np.diff(means, 2)
+        spread = float(np.quantile(np.abs(bends), 0.8)) / 1.2816
+        surely = 1 + DOUBT / np.sqrt(len(bends)) if block > 1 else 1.0
+        found.append(block * spread**2 / 6 / surely)
     return max(found)
 
 

@@ -77,7 +77,7 @@ def time_shape(log: Events | Numbers) -> TimeShape:
     log = Numbers.of(log)
     visits = bin_times(visit_times(log))
     rhythms = find_rhythms(visits)
-    activity = bin_times(log.sorted_T / 1e6, visits.width_seconds) if len(log.sorted_T) else visits
+    activity = _all_events(log, visits)
     try:
         need_ruptures()
     except MissingExtraError as error:
@@ -85,18 +85,33 @@ def time_shape(log: Events | Numbers) -> TimeShape:
     return TimeShape(visits, rhythms, find_trend(activity, rhythms, searched=visits))
 
 
+def _all_events(log: Numbers, visits: Activity) -> Activity:
+    """Events in bins as wide as those of the visits, from sorted times: no pass over them."""
+    if not len(log.sorted_T):
+        return visits
+    first, last = (float(log.sorted_T[end]) / 1e6 for end in (0, -1))
+    width = visits.width_seconds
+    start = np.floor(first / width) * width
+    edges = start + width * np.arange(int((last - start) / width) + 2)
+    counts = np.diff(np.searchsorted(log.sorted_T, edges * 1e6))
+    return Activity(counts.astype(np.float64), float(start), width, last - first)
+
+
 def visit_times(log: Events | Numbers) -> Floats:
     """When visits began, in epoch seconds, in no order; of users who are hardly ever away, each event's time."""
     log = Numbers.of(log)
     if not len(log.sorted_T):
         return np.zeros(0)
-    whole = len(log.sorted_T) == len(log.time_N)
-    time, first, user = ((array if whole else array[log.known_N]) for array in (log.time_N, log.first_N, log.user_N))
-    gaps = np.diff(time, prepend=time[0])
-    if not whole:
-        first = np.diff(user, prepend=user[0] - 1) != 0
-    goes_on = (gaps >= 0) & (gaps <= APART_MICROS) & ~first
-    present = np.bincount(user, weights=np.where(goes_on, gaps, 0))
+    if len(log.sorted_T) == len(log.time_N):
+        time, first = log.time_N, log.first_N
+    else:
+        time, user = log.time_N[log.known_N], log.user_N[log.known_N]
+        first = np.append(True, user[1:] != user[:-1])
+    gaps = np.diff(time)
+    within = (gaps <= APART_MICROS) & (gaps >= 0) & ~first[1:]
+    gaps *= within
+    starts = np.flatnonzero(first)
+    present = np.add.reduceat(np.append(0, gaps), starts).astype(np.float64)
     span = max(int(log.sorted_T[-1] - log.sorted_T[0]), 1)
-    weighted = float(present @ np.bincount(user)) / (len(time) * span)
-    return np.asarray((time if weighted > MOST_PRESENT else time[~goes_on]) / 1e6)
+    weighted = float(present @ np.diff(starts, append=len(time))) / (len(time) * span)
+    return np.asarray((time if weighted > MOST_PRESENT else time[np.append(True, ~within)]) / 1e6)

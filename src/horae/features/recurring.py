@@ -1,8 +1,8 @@
 """The rhythm and the trend of each key as of each moment, from its counts on the whole days before.
 
-In: `Lines` and moments. Out: one column for each of `RHYTHM` and of `TREND`. But for habits, all of a key's moments on one
-day (UTC) have the same answer, so it is worked out once; the day itself is not looked at. For the periods and breaks of
-a whole log, the modules `rhythm` and `trend` see more.
+In: `Lines` and moments. Out: one column for each of `RHYTHM` and of `TREND`. But for habits, all of a key's moments on
+one day (UTC) have the same answer, worked out once; the day itself is not looked at. For the periods and breaks of a
+whole log, the modules `rhythm` and `trend` see more.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def _believed(counts: Floats) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
     """Shifts and turns that neither a straight line nor a constant rate of growth explains; whether it is growth."""
     found = find_changes(counts, least_variance=float(counts.mean()))
     if (found.shifts or found.turns) and counts.mean() >= LOG_MEAN and counts.min() > 0:
-        logs = find_changes(np.log(counts))
+        logs = find_changes(np.log(counts), curved=False)
         if len(logs.shifts) + len(logs.turns) < len(found.shifts) + len(found.turns):
             return logs.shifts, logs.turns, True
     return found.shifts, found.turns, False
