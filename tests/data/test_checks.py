@@ -29,6 +29,8 @@ KEYS = [
     "cold",
     "hour_profile",
     "weekday_profile",
+    "rhythm",
+    "trend",
     "warnings",
     "report",
 ]

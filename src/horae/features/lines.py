@@ -7,6 +7,7 @@ does not know what a key is; the whole log is one key.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from horae.errors import DataError
 from horae.features.activity import Floats, Ints
 from horae.features.zones import local_days
 
-__all__ = ["DailyCounts", "Lines"]
+__all__ = ["NEVER", "DailyCounts", "Lines"]
+
+NEVER: Final = 2**40
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +83,7 @@ class DailyCounts:
         count_A: Events.
         size: Days in the log, and one.
         first_day: Days since 1970.
-        begun_K: Each key's first active day; beyond the last where it has no events.
+        begun_K: Each key's first active day; `NEVER` where it has no events.
     """
 
     code_A: Ints
@@ -94,7 +97,7 @@ class DailyCounts:
         """Count."""
         keys = len(lines.offset_K) - 1
         if not len(lines.time_N):
-            return cls(np.zeros(0, np.int64), np.zeros(0), 1, 0, np.full(keys, 1, dtype=np.int64))
+            return cls(np.zeros(0, np.int64), np.zeros(0), 1, 0, np.full(keys, NEVER))
         day = local_days(lines.time_N)
         first, last = int(day.min()), int(day.max())
         size = last - first + 2
@@ -102,7 +105,7 @@ class DailyCounts:
         start = np.searchsorted(code, np.arange(keys) * size)
         safe = np.minimum(start, len(code) - 1)
         has = code[safe] // size == np.arange(keys)
-        begun = np.where(has, code[safe] % size + first, last + 1)
+        begun = np.where(has, code[safe] % size + first, NEVER)
         return cls(code, count.astype(np.float64), size, first, begun)
 
     def windows(self, key_Q: Ints, day_Q: Ints, length: int) -> Floats:

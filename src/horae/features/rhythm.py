@@ -27,6 +27,7 @@ LEAST_AMPLITUDE: Final = 0.05
 """Weaker lines of large logs are true, and of no use; most are what a baseline could not follow."""
 MOST_LINES: Final = 12
 MOST_HARMONICS: Final = 12
+AS_STRONG: Final = 0.8
 HARMONIC_RATIO: Final = 6.0
 """A harmonic is taken out with its period where its power is so many times the floor."""
 BINS_IN_PERIOD: Final = 12
@@ -63,11 +64,12 @@ class Rhythm:
 
 @dataclass
 class _Line:
-    """One found: `frequency` in cycles per second; `harmonics` are the multiples taken out with it, from 1."""
+    """One found: `frequency` in cycles per second; `ratio` is its power over the floor; `harmonics` leave with it."""
 
     frequency: float
     p_value: float
     ratio: float
+    power: float
     harmonics: list[int] = field(default_factory=lambda: [1])
 
 
@@ -109,16 +111,27 @@ def find_rhythms(activity: Activity, alpha: float = ALPHA) -> list[Rhythm]:
 
 
 def _strongest(spectrum: Periodogram, lines: list[_Line], alpha: float) -> _Line | None:
-    """The most powerful significant peak that no line so far accounts for."""
+    """The most powerful significant peak that no line so far accounts for; of a comb's equal teeth the first."""
     known_F = _accounted(spectrum, lines)
-    best, most = None, 0.0
+    best, most, close = None, 0.0, list[_Line]()
     for peak in spectrum.peaks().tolist():
-        if known_F[peak] or spectrum.power_F[peak] <= most:
+        power = float(spectrum.power_F[peak])
+        if known_F[peak] or power < AS_STRONG * most:
             continue
         chance, ratio = spectrum.p_value(peak)
         if chance < alpha:
-            best, most = _Line(float(spectrum.frequency_F[peak]), chance, ratio), float(spectrum.power_F[peak])
-    return best
+            close.append(_Line(float(spectrum.frequency_F[peak]), chance, ratio, power))
+            best, most = (close[-1], power) if power > most else (best, most)
+    if best is None:
+        return None
+    teeth = [line for line in close if line.power >= AS_STRONG * most and _divides(line, best, spectrum.span_seconds)]
+    return min([best, *teeth], key=lambda line: line.frequency)
+
+
+def _divides(line: _Line, other: _Line, span: float) -> bool:
+    """Is the other's frequency a multiple of the line's, as far as the span can tell?"""
+    multiple = round(other.frequency / line.frequency)
+    return multiple > 1 and abs(other.frequency - multiple * line.frequency) < multiple / span
 
 
 def _accounted(spectrum: Periodogram, lines: list[_Line]) -> Any:
