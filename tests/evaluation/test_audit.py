@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.evaluation.shop import recommender, split
 from tests.logs import events_of
@@ -11,6 +13,7 @@ from tests.logs import events_of
 from horae.data.split import split_leave_one_out
 from horae.evaluation.audit import Audit, audit
 from horae.evaluation.cut import requests_of
+from horae.evaluation.protocol import evaluate
 from horae.models.opponents import make_opponent
 from horae.recipe import Recipe
 from horae.recommend.rank import Answer, Targets
@@ -59,6 +62,22 @@ class _CountsTheFuture(Recommender):
         return replace(over, model=make_opponent("popularity").fit(over.sequences))
 
 
+@dataclass(eq=False)
+class _ReadsFeatures(Recommender):
+    """Adds a feature of the log, made anew for each log that it is laid over: `honest` or not."""
+
+    honest: bool = True
+
+    def answer(self, requests: Requests, targets: Targets | None = None, *, depth: int = 10) -> Iterator[Answer]:
+        assert requests.rows is not None and self.events is not None
+        frame = self.events.frame.with_row_index("row")
+        asked = frame["timestamp"].gather(requests.rows)
+        counted = [len(frame.filter(frame["timestamp"] < at)) if self.honest else len(frame) for at in asked]
+        for answer in super().answer(requests, targets, depth=depth):
+            feature_B = np.log(np.array(counted))[answer.rows]
+            yield replace(answer, scores_BK=answer.scores_BK * feature_B[:, None].astype(np.float32))
+
+
 def as_kind(kind: type[Recommender]) -> Recommender:
     honest = recommender()
     return kind(**{name: getattr(honest, name) for name in honest.__dataclass_fields__})
@@ -94,6 +113,27 @@ def test_a_model_that_knows_when_the_next_event_comes_is_caught() -> None:
     changed = {one.change: one.changed for one in verdict(as_kind(_LooksAtTheNextTime)).findings}
     assert changed["shifted"] > 0
     assert changed["shuffled"] == 0
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_a_model_that_reads_features_is_judged_by_what_they_know(honest: bool) -> None:
+    assert verdict(replace(as_kind(_ReadsFeatures), honest=honest)).passed is honest
+
+
+def test_functions_that_make_features_are_audited_with_the_model() -> None:
+    def past(events: Events, at: datetime) -> pl.DataFrame:
+        return events.frame.filter(pl.col("timestamp") < at).group_by("user_id").len("events")
+
+    def whole(events: Events, at: datetime) -> pl.DataFrame:
+        return events.frame.group_by("user_id").agg(pl.col("item_id").n_unique().alias("items"))
+
+    made = {"past": past, "whole": whole}
+    found = audit(recommender(), split(), requests_of(split()), requests=6, features=made)
+    assert {name: one.passed for name, one in found.features.items()} == {"past": True, "whole": False}
+    assert not found.passed and "features 'whole' moved" in str(found)
+    assert found.as_dict()["features"]["whole"]["findings"]
+    judged = evaluate(recommender(), split(), opponents={}, ks=(5,), bootstrap=0, features={"past": past})
+    assert judged.passed and judged.as_dict()["leak_audit"]["features"]["past"]["passed"]
 
 
 def test_a_log_without_times_is_audited_by_order() -> None:

@@ -19,7 +19,16 @@ from horae.data.settings import parse_time
 from horae.errors import DataError
 from horae.schema import TIMESTAMP, USER, Events
 
-__all__ = ["Boundary", "as_text", "boundary_before", "known_times", "parts_by_time", "share_boundary"]
+__all__ = [
+    "Boundary",
+    "as_text",
+    "boundary_before",
+    "duration_of",
+    "in_words",
+    "known_times",
+    "parts_by_time",
+    "share_boundary",
+]
 
 Boundary = float | str | date | timedelta
 """A share of the events, an ISO date or time, or a duration back from the end."""
@@ -79,6 +88,31 @@ def boundary_before(times: Array, wish: Boundary, what: str, before: int | None 
     return boundary
 
 
+def duration_of(wish: str | timedelta, what: str) -> timedelta:
+    """A length of time: `"7d"`, `"12h"`, `"2w"`, `"90min"`, `"30s"`.
+
+    Args:
+        wish: As typed; a timedelta passes.
+        what: The setting's name, for errors.
+
+    Raises:
+        DataError: No number, a unit that is not known, or nothing above zero.
+    """
+    if isinstance(wish, timedelta):
+        length = wish
+    else:
+        found = DURATION.fullmatch(wish.strip())
+        if found is None:
+            raise DataError(
+                f"{what} = {wish!r}: expected a length of time, such as 7d.",
+                hint=f"A number and one of the units {', '.join(UNIT_SECONDS)}: 7d, 12h, 2w.",
+            )
+        length = timedelta(seconds=min(float(found[1]) * UNIT_SECONDS[found[2]], LONGEST_SECONDS))
+    if length <= timedelta(0):
+        raise DataError(f"{what} = {wish}: expected more than no time at all.", hint="Such as 7d, 12h, 2w.")
+    return length
+
+
 def share_boundary(times: Array, wanted: int) -> int | None:
     """The time at or after which about `wanted` of the times lie; None if all are equal.
 
@@ -118,6 +152,16 @@ def parts_by_time(frame: pl.DataFrame, edges: list[int]) -> npt.NDArray[np.uint8
 def as_text(boundary: int) -> str:
     """A boundary as ISO 8601, UTC."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=boundary)).isoformat()
+
+
+def in_words(length: timedelta) -> str:
+    """A length of time for people, in its largest unit: `7 days`, `1 day`, `1.5 hours`."""
+    seconds = length / timedelta(seconds=1)
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        if seconds >= size or unit == "second":
+            number = f"{seconds / size:.3g}"
+            return f"{number} {unit}" if number == "1" else f"{number} {unit}s"
+    raise AssertionError
 
 
 def _read(text: str, what: str) -> float | timedelta | datetime:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from horae.data.boundaries import Boundary, as_text, boundary_before, known_times, parts_by_time
+from horae.data.boundaries import Boundary, as_text, boundary_before, duration_of, in_words, known_times, parts_by_time
 from horae.data.cleaning.order import Array, Mask, changes, first_of_user, stable_order
 from horae.data.cleaning.places import mark_targets
 from horae.errors import DataError
@@ -27,6 +27,7 @@ __all__ = ["PARTS", "Split", "split_by_column", "split_by_time", "split_leave_on
 
 PARTS: Final = ("train", "validation", "test", "unused")
 TRAIN, VALIDATION, TEST, UNUSED = range(4)
+MICROSECOND: Final = timedelta(microseconds=1)
 PART_NAMES: Final = {
     "train": TRAIN,
     "training": TRAIN,
@@ -197,7 +198,15 @@ def split_by_column(events: Events, column: str = "split") -> Split:
     return _split(events, part, "column", words, words if (part == VALIDATION).any() else "", asked=(TRAIN, TEST))
 
 
-def split_rolling(events: Events, folds: int, horizon: str | timedelta | float) -> list[Split]:
+def split_rolling(
+    events: Events,
+    folds: int,
+    horizon: str | timedelta | float,
+    *,
+    training: Literal["expanding", "sliding"] = "expanding",
+    training_length: str | timedelta | None = None,
+    empty: Literal["refuse", "skip"] = "refuse",
+) -> list[Split]:
     """Several time splits, one window apart: how quality holds over time.
 
     Args:
@@ -205,29 +214,63 @@ def split_rolling(events: Events, folds: int, horizon: str | timedelta | float) 
         folds: How many; each tests the window after the one before.
         horizon: Length of the test window, and of the validation window before it: "7d", a timedelta, or a share of
             the events.
+        training: `expanding`: each fold learns from everything before its boundary. `sliding`: only from the last
+            `training_length` before it, validation included; what is older stays history and is learned from no more.
+        training_length: "90d" or a timedelta; for `sliding` only.
+        empty: What to do about a window without a target event: refuse, or leave the fold out.
 
     Returns:
         Oldest first; the last fold's test ends with the log. Events after a fold's test are unused.
 
     Raises:
-        DataError: No times, or the log is too short for so many windows.
+        DataError: No times, the log is too short for so many windows, a window without a target, or a training
+            length that leaves nothing to learn from.
     """
     if folds < 1:
         raise DataError(f"folds = {folds}: expected 1 or more.")
-    if isinstance(horizon, float | int):
-        _need_share(horizon * (folds + 1))
+    if (training == "sliding") != (training_length is not None):
+        raise DataError(
+            f"training = {training!r} with training_length = {training_length!r}: a sliding window needs a length, "
+            "and only a sliding one has it.",
+            hint='Give training="sliding" and training_length="90d", or neither.',
+        )
     times = known_times(events)
-    edges: list[int] = []
-    for _ in range(folds + 1):
-        edges.append(boundary_before(times, horizon, "horizon", before=edges[-1] if edges else None))
-    edges = edges[::-1]
+    edges = _rolling_edges(times, folds, horizon)
     splits = []
     for fold in range(folds):
         start, end, after = edges[fold], edges[fold + 1], edges[fold + 2 : fold + 3]
         part = parts_by_time(events.frame, [start, end, *after])
+        if training_length is not None:
+            begin = end - duration_of(training_length, "training_length") // MICROSECOND
+            part[(part == TRAIN) & (parts_by_time(events.frame, [begin]) == 0)] = UNUSED
+            if begin >= start:
+                raise DataError(
+                    f"training_length = {training_length} is no longer than the validation window, which is a part "
+                    "of it: nothing would be left to learn from.",
+                    hint="Give a longer training window, or a shorter horizon.",
+                )
+        if empty == "skip" and not (events.frame[TARGET].to_numpy() & (part == TEST)).any():
+            continue
         asked = (TRAIN, VALIDATION, TEST)
         splits.append(_split(events, part, "rolling", as_text(end), as_text(start), asked=asked))
+    if not splits:
+        raise DataError(
+            f"None of the {folds} windows holds an event that may be a target.",
+            hint="Give longer windows, or see [data] target_behaviors.",
+        )
     return splits
+
+
+def _rolling_edges(times: Array, folds: int, horizon: str | timedelta | float) -> list[int]:
+    """Where the first validation window begins, and then each test window; in microseconds, ascending."""
+    if isinstance(horizon, float | int):
+        _need_share(horizon * (folds + 1))
+    elif isinstance(horizon, timedelta) or not _is_share(horizon):
+        _need_span(times, folds, duration_of(horizon, "horizon"))
+    edges: list[int] = []
+    for _ in range(folds + 1):
+        edges.append(boundary_before(times, horizon, "horizon", before=edges[-1] if edges else None))
+    return edges[::-1]
 
 
 def _split(
@@ -314,4 +357,28 @@ def _has_repeat_targets(frame: pl.DataFrame) -> bool:
 
 def _need_share(share: float) -> None:
     if not 0 < share < 1:
-        raise DataError(f"The windows take a share of {share:g} of the events; expected less than 1.")
+        raise DataError(
+            f"The windows take a share of {share:g} of the events; expected less than 1.",
+            hint="Ask for fewer or shorter windows; a validation window of the same length stands before the first.",
+        )
+
+
+def _need_span(times: Array, folds: int, length: timedelta) -> None:
+    """Refuse windows that reach back to the beginning of the log, and say how many would fit."""
+    span = timedelta(microseconds=int(times[-1] - times[0]))
+    if span > (folds + 1) * length:
+        return
+    most = -(-span // length) - 2  # the last multiple of the length below the span, less the validation window
+    fewer = f"Ask for at most {most} {'fold' if most == 1 else 'folds'}, or for shorter windows." if most > 0 else ""
+    raise DataError(
+        f"{folds} windows of {in_words(length)}, and one before them to choose the model by, need a log of more than "
+        f"{in_words((folds + 1) * length)}; this one spans {in_words(span)}.",
+        hint=fewer or "Ask for shorter windows, or give a longer log.",
+    )
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 < float(text) < 1
+    except ValueError:
+        return False

@@ -2,14 +2,15 @@
 
 The log is copied, and everything at or after the place of a seeded sample of requests is replaced, shuffled, shifted
 to later times or removed, for the users asked about and for everybody else. No score and no list may move. A second
-check asks whether test events were trained on. The audit proves nothing about requests that it did not draw, nor about
-attributes that were written into the log afterwards.
+check asks whether test events were trained on. A model that reads features is covered twice: what it makes of the log
+moves its scores, and functions that make features are audited by themselves (`horae.evaluation.feature_audit`). The
+audit proves nothing about requests that it did not draw, nor about attributes written into the log afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,13 @@ import polars as pl
 
 from horae.data.split import Split
 from horae.evaluation.cut import Cut
+from horae.evaluation.feature_audit import FeatureAudit, Features, audit_features
+from horae.evaluation.futures import Change, Copy, changes_of, copy_of
 from horae.evaluation.metrics.ranks import BoolArray, FloatArray, IndexArray
 from horae.evaluation.table import audit_text
 from horae.models.base import Following
 from horae.recommend.recommender import Recommender
-from horae.schema import EVENT_ORDER, ITEM, TIMESTAMP, USER, Events, Requests
+from horae.schema import EVENT_ORDER, ITEM, TIMESTAMP, USER
 
 __all__ = ["Audit", "Finding", "audit"]
 
@@ -62,42 +65,39 @@ class Audit:
     Attributes:
         findings: One for each change of the future.
         trained_on: Test events that were among those trained on; None where the run does not hold its events.
+        features: The verdict on each function that makes features, by name.
     """
 
     findings: tuple[Finding, ...]
     trained_on: int | None
+    features: Mapping[str, FeatureAudit] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
         """Nothing moved, and nothing tested was trained on."""
-        return not self.trained_on and not any(finding.changed for finding in self.findings)
+        moved = any(finding.changed for finding in self.findings)
+        return not moved and not self.trained_on and all(one.passed for one in self.features.values())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         findings = [vars(finding) | {"examples": list(finding.examples)} for finding in self.findings]
-        return {"passed": self.passed, "findings": findings, "test_events_trained_on": self.trained_on}
+        features = {name: one.as_dict() for name, one in self.features.items()}
+        document = {"passed": self.passed, "findings": findings, "test_events_trained_on": self.trained_on}
+        return document | {"features": features}
 
     def __str__(self) -> str:
         return audit_text(self.as_dict())
 
 
-@dataclass(frozen=True, eq=False)
-class _Copy:
-    """A part of the log with requests at one moment: `future` marks what they must not see, `asked` their own rows.
-
-    The event at a request's place is future, but its time is the question's and stays.
-    """
-
-    events: Events
-    future: BoolArray
-    asked: BoolArray
-
-    def requests(self) -> Requests:
-        rows = np.flatnonzero(self.asked)
-        return Requests(users=self.events.frame[USER].gather(rows), rows=rows)
-
-
-def audit(recommender: Recommender, split: Split, cut: Cut, *, requests: int = 60, seed: int = 0) -> Audit:
+def audit(
+    recommender: Recommender,
+    split: Split,
+    cut: Cut,
+    *,
+    requests: int = 60,
+    features: Mapping[str, Features] | None = None,
+    seed: int = 0,
+) -> Audit:
     """Change the future of a sample of requests and ask them again.
 
     Args:
@@ -105,17 +105,18 @@ def audit(recommender: Recommender, split: Split, cut: Cut, *, requests: int = 6
         split: The log.
         cut: Requests cut from it.
         requests: How many to draw, spread over three moments.
+        features: Functions that make the features which the model reads, by name: audited too.
         seed: Of the sample and of the changes.
     """
     rng = np.random.default_rng(seed)
     copies = list(_copies(split, cut, requests, rng, alone=isinstance(recommender.model, Following)))
     before = [(copy, _lists(recommender, copy)) for copy in copies]
-    findings = [_finding(name, change, recommender, before, rng) for name, change in _changes(split).items()]
-    return Audit(tuple(findings), _trained_on(recommender, split))
+    findings = [_finding(name, change, recommender, before, rng) for name, change in changes_of(split.events).items()]
+    made = {name: audit_features(one, split.events, seed=seed) for name, one in (features or {}).items()}
+    return Audit(tuple(findings), _trained_on(recommender, split), made)
 
 
 _Lists = tuple[IndexArray, FloatArray]
-Change = Callable[[_Copy, np.random.Generator], _Copy]
 
 
 def _changes(split: Split) -> dict[str, Change]:
@@ -131,6 +132,8 @@ def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator, alo
     Where a model knows what others did up to each request (`alone`), one's future is another's past: then only a few
     are asked, each by itself.
     """
+def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator) -> Iterator[Copy]:
+    """Three moments of the test part; at each, the last requests before it of different users."""
     frame = split.events.frame
     time = frame[TIMESTAMP].to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy()
     user_of = frame[USER].rle_id().to_numpy().astype(np.int64)
@@ -199,10 +202,11 @@ def _shifted(copy: _Copy, rng: np.random.Generator) -> _Copy:
     ).sort(USER, TIMESTAMP, EVENT_ORDER)
     future, asked = frame["_future"].to_numpy(), frame["_asked"].to_numpy()
     return _Copy(replace(copy.events, frame=frame.drop("_future", "_asked")), future, asked)
+        yield copy_of(split.events, rows, user_of, time, rng)
 
 
 def _finding(
-    name: str, change: Change, recommender: Recommender, before: list[tuple[_Copy, _Lists]], rng: np.random.Generator
+    name: str, change: Change, recommender: Recommender, before: list[tuple[Copy, _Lists]], rng: np.random.Generator
 ) -> Finding:
     changed, asked, largest = 0, 0, 0.0
     examples: list[str] = []
@@ -215,7 +219,7 @@ def _finding(
     return Finding(name, asked, changed, largest, tuple(examples[:3]))
 
 
-def _lists(recommender: Recommender, copy: _Copy) -> _Lists:
+def _lists(recommender: Recommender, copy: Copy) -> _Lists:
     requests = copy.requests()
     asked = recommender.with_events(copy.events)
     items: IndexArray = np.zeros((len(requests), DEPTH), dtype=np.int64)

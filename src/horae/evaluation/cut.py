@@ -1,17 +1,20 @@
 """A split in, requests with what really came after each out.
 
 A request stands at the place of its first target, so its history is everything of its user before that place and
-nothing else. This module knows no model, and no items but those that came.
+nothing else; or, for what comes within some days (`next-7d`), at the boundary of the test part, and its history is
+everything strictly before that time. This module knows no model, and no items but those that came.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import numpy as np
 import polars as pl
 
+from horae.data.boundaries import duration_of, in_words
 from horae.data.split import Split
 from horae.errors import DataError
 from horae.evaluation.metrics.ranks import BoolArray, FloatArray, IndexArray
@@ -19,9 +22,15 @@ from horae.recommend.rank import Targets
 from horae.schema import ITEM, TARGET, TIMESTAMP, USER, Requests
 from horae.sequences.vocabulary import Vocabulary
 
-__all__ = ["Cut", "TargetsKind", "request_times", "requests_of"]
+__all__ = ["Cut", "TargetsKind", "asked_times", "horizon_of", "request_times", "requests_of", "requests_within"]
 
-TargetsKind = Literal["successive", "last"]
+TargetsKind = str
+"""`successive`, `last`, or `next-` and a length of time, such as `next-7d`."""
+
+NEXT: Final = "next-"
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+TOLERATED: Final = 0.02
+"""A log "of the last seven days" ends with its last event, not at midnight: so much of the time may be missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +38,16 @@ class Cut:
     """Requests cut from the test part of a log.
 
     Attributes:
-        kind: `successive` or `last`; see `requests_of`.
+        kind: `successive`, `last` or `next-7d`; see `requests_of`.
         requests: By user and row of `Events.frame`.
-        row_B: The row at whose place each request stands.
+        row_B: The row at whose place each request stands: its history is what its user did before that row.
         user_B: Each request's user, from 0, in the order of `users`.
         users: Ids of the users asked for.
         item_T: Ids of what came, one request after the other, each item once per request.
         row_T: The row of each of these events.
         offset_B1: Request b's targets are `item_T[offset_B1[b]:offset_B1[b + 1]]`.
         history_B: Events of the user before the request, on whatever item.
+        at: The one time at which all ask; None: each asks at the time of its row.
     """
 
     kind: TargetsKind
@@ -49,6 +59,7 @@ class Cut:
     row_T: IndexArray
     offset_B1: IndexArray
     history_B: IndexArray
+    at: datetime | None = None
 
     def __len__(self) -> int:
         return len(self.row_B)
@@ -70,7 +81,7 @@ class Cut:
         target = np.repeat(self.offset_B1[request_S] - (end_S - size_S), size_S) + np.arange(int(size_S.sum()))
         return Cut(
             kind=self.kind,
-            requests=_requests(self.users.gather(self.user_B[request_S]), self.row_B[request_S]),
+            requests=_requests(self.users.gather(self.user_B[request_S]), self.row_B[request_S], self.at),
             row_B=self.row_B[request_S],
             user_B=self.user_B[request_S],
             users=self.users,
@@ -78,6 +89,7 @@ class Cut:
             row_T=self.row_T[target],
             offset_B1=np.concatenate([[0], end_S]).astype(np.int64),
             history_B=self.history_B[request_S],
+            at=self.at,
         )
 
 
@@ -90,25 +102,29 @@ def requests_of(
         split: Where the test part begins.
         targets: `successive`: one step at a time through each user's test events; all targets of one user at one
             timestamp are one request (a basket), and where a time is unknown each event is its own. `last`: each
-            user's last target only. None: `last` for leave-one-out, else `successive`.
+            user's last target only. `next-7d` (or another length of time): each user once, at the boundary, and all
+            items within that time are relevant. None: `last` for leave-one-out, else `successive`.
         max_users: Judge a seeded sample of this many users.
         seed: Of that sample.
 
     Raises:
-        DataError: The log has no items, or the test part has no targets.
+        DataError: The log has no items, the test part has no targets, there is no such kind of targets, or the log
+            ends before the time that `next-7d` asks for.
     """
     frame = split.events.frame
     if not split.events.has_items:
         raise DataError("Recommendations cannot be judged: this log has no items.", hint="Give a log with item_id.")
     kind: TargetsKind = targets or ("last" if split.kind == "leave-one-out" else "successive")
+    horizon = horizon_of(kind)
+    if horizon is not None:
+        return requests_within(split, _covered(split, kind, horizon), horizon, kind, max_users=max_users, seed=seed)
     row = np.flatnonzero(((split.part == "test") & frame[TARGET]).to_numpy())
     if len(row) == 0:
         raise DataError(
             f"The test part of this {split.kind} split has no targets.",
             hint="Give a longer test part, or check [data] target_behaviors.",
         )
-    runs = frame[USER].rle().struct.unnest()
-    start_U = np.concatenate([[0], np.cumsum(runs["len"].to_numpy())]).astype(np.int64)
+    runs, start_U = _lines(frame)
     user = np.searchsorted(start_U, row, side="right") - 1
     if max_users is not None:
         row, user = _sampled(row, user, max_users, seed)
@@ -131,14 +147,130 @@ def requests_of(
     return _each_item_once(cut)
 
 
+def requests_within(
+    split: Split,
+    boundary: datetime,
+    horizon: timedelta,
+    kind: TargetsKind = "",
+    *,
+    max_users: int | None = None,
+    seed: int = 0,
+) -> Cut:
+    """One request for each user, at the boundary: what comes from then on, within the horizon, all of it relevant.
+
+    Whoever has no target in that time is not asked. An item that comes twice counts where it comes first. Events of
+    unknown time are no targets here.
+
+    Args:
+        split: Whose log it is; its parts play no role.
+        boundary: When everybody asks; known is what is strictly before.
+        horizon: Targets lie in `[boundary, boundary + horizon)`.
+        kind: The name of the cut.
+        max_users: As in `requests_of`.
+        seed: As in `requests_of`.
+
+    Raises:
+        DataError: Nobody has a target in that time.
+    """
+    frame = split.events.frame
+    time = pl.col(TIMESTAMP)
+    within = (time >= boundary) & (time < boundary + horizon) & pl.col(TARGET)
+    row = np.flatnonzero(frame.select(within.fill_null(False)).to_series().to_numpy())
+    if len(row) == 0:
+        raise DataError(
+            f"Nobody has a target within {in_words(horizon)} of {boundary:%Y-%m-%d %H:%M} UTC.",
+            hint="Ask for a longer time, or check [data] target_behaviors.",
+        )
+    runs, start_U = _lines(frame)
+    user = np.searchsorted(start_U, row, side="right") - 1
+    if max_users is not None:
+        row, user = _sampled(row, user, max_users, seed)
+    first = np.append(True, user[1:] != user[:-1])
+    asked, user_B = np.unique(user[first], return_inverse=True)
+    users = runs["value"].gather(asked)
+    row_B = _first_later(frame, start_U, boundary)[user[first]]
+    cut = Cut(
+        kind=kind,
+        requests=_requests(users.gather(user_B), row_B, boundary),
+        row_B=row_B,
+        user_B=user_B.astype(np.int64),
+        users=users,
+        item_T=frame[ITEM].gather(row),
+        row_T=row,
+        offset_B1=np.append(np.flatnonzero(first), len(row)).astype(np.int64),
+        history_B=row_B - start_U[user[first]],
+        at=boundary,
+    )
+    return _each_item_once(cut)
+
+
+def horizon_of(kind: TargetsKind) -> timedelta | None:
+    """How far `next-7d` looks; None for the kinds that ask step by step.
+
+    Raises:
+        DataError: There is no such kind of targets.
+    """
+    if kind in ("successive", "last"):
+        return None
+    if not kind.startswith(NEXT):
+        raise DataError(
+            f"targets = {kind!r}: there is no such kind of targets.",
+            hint="Give successive, last, or next- and a length of time, such as next-7d.",
+        )
+    return duration_of(kind.removeprefix(NEXT), f"targets = {kind!r}")
+
+
+def asked_times(split: Split, cut: Cut) -> FloatArray:
+    """Unix seconds at which each request of a cut is asked; NaN where unknown."""
+    if cut.at is None:
+        return request_times(split, cut.row_B)
+    return np.full(len(cut), (cut.at - EPOCH) / timedelta(seconds=1))
+
+
 def request_times(split: Split, row: IndexArray) -> FloatArray:
     """Unix seconds at the given rows; NaN where unknown."""
     time = split.events.frame[TIMESTAMP].gather(row).to_physical().cast(pl.Float64) / 1e6
     return time.fill_null(float("nan")).to_numpy()
 
 
-def _requests(users: pl.Series, row: IndexArray) -> Requests:
+def _requests(users: pl.Series, row: IndexArray, at: datetime | None = None) -> Requests:
+    if at is not None:
+        return Requests(users=users, at=[at] * len(users))
     return Requests(users=users, rows=row)
+
+
+def _lines(frame: pl.DataFrame) -> tuple[pl.DataFrame, IndexArray]:
+    """The users in the order of their lines (`value`, `len`), and the row at which each line begins."""
+    runs = frame[USER].rle().struct.unnest()
+    return runs, np.concatenate([[0], np.cumsum(runs["len"].to_numpy())]).astype(np.int64)
+
+
+def _first_later(frame: pl.DataFrame, start_U: IndexArray, boundary: datetime) -> IndexArray:
+    """The row of each user's first event known to be at or after a time; for who has none, the end of the log."""
+    later = np.flatnonzero(frame.select((pl.col(TIMESTAMP) >= boundary).fill_null(False)).to_series().to_numpy())
+    user = np.searchsorted(start_U, later, side="right") - 1
+    row_U = np.full(len(start_U) - 1, frame.height, dtype=np.int64)
+    row_U[user[::-1]] = later[::-1]  # the first of each user is written last
+    return row_U
+
+
+def _covered(split: Split, kind: str, horizon: timedelta) -> datetime:
+    """The boundary of a split by time, after which the log must go on for the horizon."""
+    if split.kind not in ("time", "rolling"):
+        raise DataError(
+            f"targets = {kind!r} asks everybody at one time; a {split.kind} split has no such time.",
+            hint="Split by time: --split time.",
+        )
+    boundary = datetime.fromisoformat(split.boundary)
+    last = split.events.frame[TIMESTAMP].max()
+    assert isinstance(last, datetime)
+    if last < boundary + horizon - TOLERATED * horizon:
+        raise DataError(
+            f"targets = {kind!r} looks {in_words(horizon)} beyond the boundary ({split.boundary}), but the log ends "
+            f"{in_words(last - boundary)} after it.",
+            hint=f"Ask for a shorter time, or begin the test part earlier: --test {kind.removeprefix(NEXT)}",
+        )
+    return boundary
 
 
 def _sampled(row: IndexArray, user: IndexArray, max_users: int, seed: int) -> tuple[IndexArray, IndexArray]:

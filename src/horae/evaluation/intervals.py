@@ -109,9 +109,16 @@ class Resamples:
             `[samples, columns]`; NaN where a resample drew no user of a column.
         """
         there = ~np.isnan(value_US)
-        total_GS = self._of_groups(np.where(there, value_US, 0.0))
-        count_GS = self._of_groups(there.astype(np.float64))
-        drawn = np.full((self.samples, value_US.shape[1]), np.nan)
+        return self.ratios(np.where(there, value_US, 0.0), there.astype(np.float64))
+
+    def ratios(self, total_US: FloatArray, count_US: FloatArray) -> FloatArray:
+        """Sum over sum, column by column, over each resample: a drawn user brings all of its totals and its counts.
+
+        Returns:
+            `[samples, columns]`; NaN where a resample drew nobody who counts.
+        """
+        total_GS, count_GS = self._of_groups(total_US), self._of_groups(count_US)
+        drawn = np.full((self.samples, total_US.shape[1]), np.nan)
         rows = max(1, CELLS_AT_ONCE // max(self.num_groups, 1))
         for start in range(0, self.samples, rows):
             weight_RG = self.counts_RG[start : start + rows].astype(np.float64)

@@ -23,6 +23,7 @@ from horae.errors import DataError
 from horae.evaluation.audit import Audit, audit
 from horae.evaluation.cold import Cold, cold_of
 from horae.evaluation.cut import Cut, TargetsKind, requests_of
+from horae.evaluation.feature_audit import Features
 from horae.evaluation.intervals import Interval, Resamples, user_means
 from horae.evaluation.judge import Background, Judged, background_of, judge, main_k
 from horae.evaluation.metrics.ranks import FloatArray
@@ -47,7 +48,7 @@ class Evaluation:
 
     Attributes:
         run: The recipe's name.
-        split: `kind`, `boundary`, `targets` (`successive` or `last`) and `ties`.
+        split: `kind`, `boundary`, `targets` (`successive`, `last` or `next-7d`) and `ties`.
         users: Users judged: those with at least one request that had a history.
         items: Items in the recommender's item table.
         requests: Requests judged; those of cold users are not among them.
@@ -135,6 +136,7 @@ def evaluate(
     max_users: int | None = None,
     bootstrap: int = 1000,
     profiles: pl.DataFrame | None = None,
+    features: Mapping[str, Features] | None = None,
 ) -> Evaluation:
     """Judge a recommender on the test part of a split. Nothing is raised when the audit fails: look at `passed`.
 
@@ -144,11 +146,13 @@ def evaluate(
         opponents: Fitted elsewhere, by name; a text instead says why one is missing. Or a function that fits them.
             None: all of them are fitted here, on the split's training part. `{}`: none.
         ks: List lengths.
-        targets: `successive`, `last` or None for the split's own way; see `requests_of`.
+        targets: `successive`, `last`, `next-7d` (all that a user does within seven days of the boundary, asked once,
+            at the boundary) or None for the split's own way; see `requests_of`.
         seed: Of every sample.
         max_users: Judge a sample of this many users.
         bootstrap: Resamples for the intervals; 0 for none.
         profiles: One row per `user_id`; each further column becomes a way to slice.
+        features: Functions that make the features which the model reads, by name; the leak audit covers them too.
 
     Raises:
         DataError: No items, no test targets, or a k below 1.
@@ -179,7 +183,7 @@ def evaluate(
         against=against,
         slices=tuple(slicings_of(split, cut, judged, f"ndcg@{main_k(ks)}", board.resamples, profiles)),
         pointwise=pointwise(bound, cut, board.resamples, seed),
-        leak_audit=audit(recommender, split, cut, seed=seed),
+        leak_audit=audit(recommender, split, cut, features=features, seed=seed),
         notes=tuple(_notes(split, cut, cold, board.num_warm_users, max_users)),
         seed=seed,
         samples=board.resamples.samples,

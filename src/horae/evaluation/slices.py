@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from horae.data.split import Split
-from horae.evaluation.cut import Cut, request_times
+from horae.evaluation.cut import Cut, asked_times, request_times
 from horae.evaluation.intervals import Interval, Resamples, interval_of, user_means
 from horae.evaluation.judge import Judged
 from horae.evaluation.metrics import AT_K, Ranks
@@ -172,7 +172,8 @@ def _activity(split: Split, cut: Cut) -> _Labels:
     time = frame[TIMESTAMP].to_physical().to_numpy() / 1e6
     span = float(time.max() - time.min()) + 31 * DAY
     line = user * span + (time - time.min())  # ascending: users stand one after the other
-    since = np.searchsorted(line, line[cut.row_B] - 30 * DAY)
+    asked = user[cut.row_B] * span + (asked_times(split, cut) - time.min())
+    since = np.searchsorted(line, asked - 30 * DAY)
     recent = np.minimum(cut.row_B - since, cut.history_B)
     return _Labels("activity", "Events of the user in the 30 days before the request.", *_steps(recent, ACTIVITY))
 
@@ -189,7 +190,7 @@ def _item_age(split: Split, cut: Cut) -> _Labels:
 
 
 def _day(split: Split, cut: Cut) -> _Labels:
-    time = request_times(split, cut.row_B)
+    time = asked_times(split, cut)
     first = request_times(split, np.flatnonzero((split.part == "test").to_numpy())).min()
     about = "Time since the boundary: how fast does a model that is not trained again grow stale?"
     return _Labels("day after the boundary", about, *_steps((time - first) / DAY, DAYS))

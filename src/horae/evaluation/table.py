@@ -56,6 +56,12 @@ def audit_text(audit: Document) -> str:
     ]
     if audit["test_events_trained_on"]:
         said.append(f"{audit['test_events_trained_on']:,} test events were trained on")
+    for name, made in audit.get("features", {}).items():  # absent from what an older version stored
+        worst = max(made["findings"], key=lambda one: one["changed"], default=None)
+        if worst is not None and worst["changed"]:
+            said.append(
+                f"{worst['changed']:,} rows of the features {name!r} moved when the future was {worst['change']}"
+            )
     return "FAILED: " + "; ".join(said)
 
 
