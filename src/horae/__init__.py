@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         StoreError,
         UnknownIdError,
     )
+    from horae.evaluation.backtest.rolling import Backtest, backtest
+    from horae.evaluation.feature_audit import audit_features
     from horae.evaluation.protocol import Evaluation, evaluate
     from horae.features.compute import compute_features, write_features
     from horae.features.describing import describe
@@ -46,6 +48,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AutoencoderSettings": "forecasting.autoencoder",
+    "Backtest": "evaluation.backtest.rolling",
     "DataError": "errors",
     "DataSettings": "data.settings",
     "Evaluation": "evaluation.protocol",
@@ -75,6 +78,8 @@ _HOME = {
     "StoreError": "errors",
     "Tuned": "training.tune",
     "UnknownIdError": "errors",
+    "audit_features": "evaluation.feature_audit",
+    "backtest": "evaluation.backtest.rolling",
     "compare": "training.compare",
     "compute_features": "features.compute",
     "describe": "data.checks",
@@ -101,6 +106,7 @@ _HOME = {
 
 __all__ = [
     "AutoencoderSettings",
+    "Backtest",
     "DataError",
     "DataSettings",
     "Evaluation",
@@ -131,6 +137,8 @@ __all__ = [
     "Tuned",
     "UnknownIdError",
     "__version__",
+    "audit_features",
+    "backtest",
     "compare",
     "compute_features",
     "describe",

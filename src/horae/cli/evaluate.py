@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from horae.cli import options as o
+from horae.cli.backtesting import Backtesting, events_of, keep_backtest, page_of, run_backtest
 from horae.cli.inputs import Cutting, Reading, read_table_of
-from horae.cli.judging import judge, keep, report_of
+from horae.cli.judging import judge, keep, known_opponents, report_of
 from horae.cli.output import say, show, show_json
 from horae.cli.verb import verb
 from horae.errors import DataError, StoreError
@@ -29,6 +30,8 @@ Examples:
   horae evaluate runs/first --opponents popularity,markov --json
   horae evaluate runs/first newer.csv     # events after those that it learned from
   horae evaluate runs/first --profiles users.csv
+  horae evaluate runs/first --targets next-7d     # one list, judged by a week
+  horae evaluate runs/first --backtest --folds 8 --window 7d    # how often to retrain?
 """
 
 
@@ -44,9 +47,12 @@ class Judging:
     ] = None
     ks: Annotated[str, typer.Option("--ks", metavar="K,K,...", help="Lengths of lists to judge.")] = "1,5,10,20"
     targets: Annotated[
-        Literal["last", "successive"] | None,
+        str | None,
         typer.Option(
-            help="Judge each user's last test event, or one after the other. [default: as split]", show_default=False
+            metavar="KIND",
+            help="successive: each test event after the other; last: each user's last one; next-7d: one list at the "
+            "boundary, all that comes within 7 days. [default: as split]",
+            show_default=False,
         ),
     ] = None
     max_users: Annotated[
@@ -58,6 +64,20 @@ class Judging:
         typer.Option(metavar="FILE", help="Users' attributes by user_id; each becomes a slice.", show_default=False),
     ] = None
     seed: o.Seed = 0
+
+    def check(self) -> None:
+        """Refuse before the run is loaded.
+
+        Raises:
+            typer.BadParameter: No such targets, or no such opponent.
+        """
+        from horae.evaluation.cut import horizon_of
+
+        try:
+            horizon_of(self.targets or "successive")
+        except DataError as error:
+            raise typer.BadParameter(f"{error.message} {error.hint}", param_hint="--targets") from error
+        known_opponents(self.opponents)
 
     def options(self) -> dict[str, Any]:
         """For `horae.evaluate`."""
@@ -78,6 +98,7 @@ def evaluate(
     events: o.OptionalLog = None,
     judging: Judging = Judging(),
     cutting: Cutting = Cutting(),
+    backtesting: Backtesting = Backtesting(),
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the report there, too.", show_default=False)
     ] = None,
@@ -87,12 +108,18 @@ def evaluate(
     """Judge a run beside its opponents.
 
     On the run's own test part, or on a newer log. Exits with 1 if the leak audit fails: then an answer depends on
-    what came after its request, and no number can be trusted.
+    what came after its request, and no number can be trusted. With --backtest the run itself is not judged: its recipe
+    is fitted anew in window after window, and older models are held against fresh ones.
     """
     from horae.recommend.run import load
 
     cutting.check()
+    backtesting.check()
     options, refused = judging.options(), None
+    judging.check()
+    if backtesting.backtest:
+        _backtest(run, events, options, cutting, backtesting, html, device, json_)
+        return
     recommender = load(run, device=device)
     if events is None and recommender.card.get("refit"):
         document = _stored(run, recommender)
@@ -112,6 +139,48 @@ def evaluate(
 
         show(as_text(document))
     if not document["passed"]:
+        say("error: the leak audit failed: an answer depends on events after its request.")
+        raise typer.Exit(1)
+    if refused is not None:
+        raise refused
+
+
+def _backtest(
+    run: Path,
+    events: str | None,
+    options: dict[str, Any],
+    cutting: Cutting,
+    backtesting: Backtesting,
+    html: Path | None,
+    device: str,
+    json_: bool,
+) -> None:
+    """Judge the run's recipe over time; the run keeps the result."""
+    from horae.recommend.run import load
+
+    if cutting.asked:
+        raise typer.BadParameter("a backtest makes its own splits: see --folds and --window.", param_hint="--split")
+    if options.pop("profiles") is not None:
+        raise typer.BadParameter("it has no effect with --backtest.", param_hint="--profiles")
+    plan, refused = backtesting.plan(options.pop("targets")), None
+    recommender = load(run, device=device)
+    log = events_of(recommender, events)
+    tested = run_backtest(recommender, log, plan, backtesting, options, device)
+    document = {"run": str(run), "source": log.report.source, **tested.as_dict()}
+    try:
+        keep_backtest(run, document)
+    except StoreError as error:
+        refused = error
+    if html is not None:
+        page_of(run, document).write(html)
+        say(f"Page: {html}")
+    if json_:
+        show_json(document)
+    else:
+        from horae.evaluation.backtest.table import backtest_text
+
+        show(backtest_text(document))
+    if not tested.passed:
         say("error: the leak audit failed: an answer depends on events after its request.")
         raise typer.Exit(1)
     if refused is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from horae.page import Page
     from horae.recommend.recommender import Recommender
 
-__all__ = ["commands_of", "first_report", "judge", "keep", "report_of"]
+__all__ = ["commands_of", "first_report", "judge", "keep", "known_opponents", "report_of"]
 
 
 def judge(recommender: Recommender, split: Split, opponents: str | None = None, **how: Any) -> Evaluation:
@@ -26,13 +26,29 @@ def judge(recommender: Recommender, split: Split, opponents: str | None = None, 
     Raises:
         typer.BadParameter: There is no such opponent.
     """
-    from horae.evaluation.opponents import LIVE, opponents_of
+    from horae.evaluation.opponents import opponents_of
     from horae.evaluation.protocol import evaluate
+
+    names = known_opponents(opponents)
+    if names is None:
+        say("Judging it beside its opponents ...")
+        return evaluate(recommender, split, **how)
+    say(f"Judging it beside {', '.join(names)} ..." if names else "Judging it ...")
+    own = recommender if recommender.events is split.events else recommender.with_events(split.events)
+    return evaluate(recommender, split, opponents=opponents_of(own, split, names), **how)
+
+
+def known_opponents(opponents: str | None) -> list[str] | None:
+    """Names as typed, with commas between; None where nobody said, nothing for `none`.
+
+    Raises:
+        typer.BadParameter: There is no such opponent.
+    """
+    from horae.evaluation.opponents import LIVE
     from horae.models.opponents import OPPONENTS
 
     if opponents is None:
-        say("Judging it beside its opponents ...")
-        return evaluate(recommender, split, **how)
+        return None
     known = [*OPPONENTS, LIVE]
     names = [name.strip() for name in opponents.split(",")] if opponents != "none" else []
     for name in names:
@@ -40,9 +56,7 @@ def judge(recommender: Recommender, split: Split, opponents: str | None = None, 
             raise typer.BadParameter(
                 f"{name!r}: expected none, or some of {', '.join(known)}.", param_hint="--opponents"
             )
-    say(f"Judging it beside {', '.join(names)} ..." if names else "Judging it ...")
-    own = recommender if recommender.events is split.events else recommender.with_events(split.events)
-    return evaluate(recommender, split, opponents=opponents_of(own, split, names), **how)
+    return names
 
 
 def keep(run: Path, recommender: Recommender, split: Split, evaluation: Evaluation) -> dict[str, Any]:

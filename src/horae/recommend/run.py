@@ -9,6 +9,8 @@
     card.json             data facts, metrics, cost, versions
     log.jsonl             what training wrote, line by line
     report.html           the page for people
+    backtest.json         what `horae evaluate --backtest` found, where it was asked
+    backtest.html         its page for people
     manifest.json         format version and the SHA-256 of each file above
 
 Everything is written to a temporary name beside the target, synced, then renamed. Nothing here is ever unpickled.

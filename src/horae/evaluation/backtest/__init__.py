@@ -1,0 +1,1 @@
+"""Evaluation over time: models fitted again and again, and what becomes of those that are not."""
