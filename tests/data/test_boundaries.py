@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from tests.data.raw_logs import BASE, DAY, raw
 
-from horae.data.boundaries import as_text, boundary_before, known_times, parts_by_time, share_boundary
+from horae.data.boundaries import (
+    as_text,
+    boundary_before,
+    duration_of,
+    in_words,
+    known_times,
+    parts_by_time,
+    share_boundary,
+)
 from horae.data.clean import clean
 from horae.errors import DataError, RecipeError
 
@@ -105,3 +113,22 @@ def test_a_duration_longer_than_any_log_is_an_empty_part():
 def test_a_log_of_one_time_is_told_to_split_by_order():
     with pytest.raises(DataError, match="leave-one-out"):
         boundary_before(at(1, 1, 1), 0.1, "test")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("7d", 604_800), (" 12h ", 43_200), ("1.5 h", 5_400), ("2w", 1_209_600), ("90min", 5_400)]
+)
+def test_lengths_of_time_are_read(text, seconds):
+    assert duration_of(text, "window") == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["7", "7 days", "d", "0d", "2024-01-01", "1mo", "-3d", ""])
+def test_what_is_no_length_of_time_names_the_units(text):
+    with pytest.raises(DataError, match="window = ") as refused:
+        duration_of(text, "window")
+    assert "7d" in refused.value.hint
+
+
+def test_lengths_are_told_in_their_largest_unit():
+    told = {"7d": "7 days", "1d": "1 day", "36h": "1.5 days", "90min": "1.5 hours", "30s": "30 seconds"}
+    assert {text: in_words(duration_of(text, "")) for text in told} == told

@@ -271,6 +271,31 @@ def test_too_many_or_too_long_windows_are_an_error(folds, horizon):
         split_rolling(ten_days(), folds, horizon)
 
 
+def test_a_sliding_window_learns_from_the_last_days_only():
+    whole = split_rolling(ten_days(), 2, "2d")
+    sliding = split_rolling(ten_days(), 2, "2d", training="sliding", training_length="4d")
+    for one, other in zip(whole, sliding, strict=True):
+        assert other.test.frame.equals(one.test.frame) and other.validation.frame.equals(one.validation.frame)
+        days = other.train.frame["timestamp"].dt.day().to_list()
+        end = other.test.frame["timestamp"].dt.day().min()
+        assert days == list(range(end - 4, end)) and len(other.train) < len(one.train)
+
+
+@pytest.mark.parametrize(
+    "how", [{"training": "sliding"}, {"training_length": "4d"}, {"training": "sliding", "training_length": "2d"}]
+)
+def test_a_sliding_window_needs_a_length_and_room(how):
+    with pytest.raises(DataError):
+        split_rolling(ten_days(), 2, "2d", **how)
+
+
+def test_windows_that_do_not_fit_say_how_many_would():
+    with pytest.raises(DataError, match="more than 14 days; this one spans 9 days") as refused:
+        split_rolling(ten_days(), 6, "2d")
+    assert refused.value.hint.startswith("Ask for at most 3 folds")
+    assert len(split_rolling(ten_days(), 3, "2d")) == 3
+
+
 def test_a_log_without_items_can_be_split():
     events = clean(raw(user_id=[1] * 10, timestamp=[BASE + i for i in range(10)], value=[1.0] * 10))
     assert split_by_time(events).facts["share_lost"] == 0

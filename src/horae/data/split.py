@@ -217,7 +217,8 @@ def split_rolling(
         training: `expanding`: each fold learns from everything before its boundary. `sliding`: only from the last
             `training_length` before it, validation included; what is older stays history and is learned from no more.
         training_length: "90d" or a timedelta; for `sliding` only.
-        empty: What to do about a window without a target event: refuse, or leave the fold out.
+        empty: What to do about a window without a target event: refuse, or leave the fold out (and, where nothing
+            falls into a validation window, leave the part out).
 
     Returns:
         Oldest first; the last fold's test ends with the log. Events after a fold's test are unused.
@@ -251,8 +252,9 @@ def split_rolling(
                 )
         if empty == "skip" and not (events.frame[TARGET].to_numpy() & (part == TEST)).any():
             continue
-        asked = (TRAIN, VALIDATION, TEST)
-        splits.append(_split(events, part, "rolling", as_text(end), as_text(start), asked=asked))
+        quiet = empty == "skip" and not (part == VALIDATION).any()  # whoever trains then chooses by events before
+        asked = (TRAIN, TEST) if quiet else (TRAIN, VALIDATION, TEST)
+        splits.append(_split(events, part, "rolling", as_text(end), "" if quiet else as_text(start), asked=asked))
     if not splits:
         raise DataError(
             f"None of the {folds} windows holds an event that may be a target.",
@@ -266,7 +268,9 @@ def _rolling_edges(times: Array, folds: int, horizon: str | timedelta | float) -
     if isinstance(horizon, float | int):
         _need_share(horizon * (folds + 1))
     elif isinstance(horizon, timedelta) or not _is_share(horizon):
-        _need_span(times, folds, duration_of(horizon, "horizon"))
+        length = duration_of(horizon, "horizon")
+        _need_span(times, folds, length)
+        return [int(times[-1]) - fold * (length // MICROSECOND) for fold in range(folds + 1, 0, -1)]
     edges: list[int] = []
     for _ in range(folds + 1):
         edges.append(boundary_before(times, horizon, "horizon", before=edges[-1] if edges else None))

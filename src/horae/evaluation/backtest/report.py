@@ -17,7 +17,6 @@ __all__ = ["backtest_page"]
 Document = Mapping[str, Any]
 
 WINDOWED, LIVE = "recent_popularity", "recent_popularity_live"
-VERDICTS = {"kept": "less than that is lost", "lost": "more than that is lost", "unclear": "cannot be told"}
 LEAD_WORDS = {
     "once": (
         "One list for each user, made when the model was fresh and never again: how much of what came later was in it? "
@@ -43,7 +42,7 @@ def backtest_page(document: Document, *, source: str = "", commands: Sequence[st
         commands: What reproduces it.
     """
     run = str(document.get("run", "the model"))
-    page = Page(f"{run} over time", f"{plan_text(document['backtest'])}{f', of {source}' if source else ''}")
+    page = Page(f"{run} over time", f"{plan_text(document['backtest'])}{f', from {source}' if source else ''}")
     metric = columns_of(document["pooled"]["metrics"])[0]
     _summary(page, document, metric)
     _folds(page, document, metric)
@@ -83,13 +82,13 @@ def _summary(page: Page, document: Document, metric: str) -> None:
 
 
 def _standing(against: Document, metric: str) -> str:
-    words = {"ahead": "is clearly ahead of", "behind": "is clearly behind", "even": "cannot be told from"}
+    words = {"ahead": "is clearly ahead of", "behind": "is clearly behind", "even": "differs, if at all, from"}
     said = []
     for name, what in ((WINDOWED, "windowed popularity as of each boundary"), (LIVE, "windowed popularity kept live")):
         if name in against:
             word = words.get(standing(against[name][metric]), "differs by an unknown amount from")
-            said.append(f"{word} {what} ({interval(against[name][metric])})")
-    return f"Over all windows the model {' and '.join(said)}."
+            said.append(f"{word} {what}, by {interval(against[name][metric])} of {metric}")
+    return f"Over all windows the model {', and '.join(said)}."
 
 
 def _folds(page: Page, document: Document, metric: str) -> None:
@@ -99,14 +98,13 @@ def _folds(page: Page, document: Document, metric: str) -> None:
         "whisker holds the mean of 95 of 100 such samples of users."
     )
     page.plot(figures.by_fold(document, metric), f"{metric} ({meaning(metric)})", 340)
-    heads = ["fold", "window begins", "learned from", "events", "users", f"{metric} (95%)"]
+    heads = ["fold", "window begins", "learned from", "users", f"{metric} (95%)"]
     heads += ["minus windowed popularity", "minus it, live"]
     rows = [
         [
             str(fold["fold"]),
             _moment(fold["boundary"]),
-            _moment(fold["train_from"]),
-            fold["train_events"],
+            f"{fold['train_events']:,} events",
             fold["users"],
             interval(fold["metrics"][metric]),
             *(
@@ -118,7 +116,7 @@ def _folds(page: Page, document: Document, metric: str) -> None:
     ]
     pooled = document["pooled"]
     minus = [interval(pooled["against"][n][metric]) if n in pooled["against"] else None for n in (WINDOWED, LIVE)]
-    rows.append(["all", "", "", None, pooled["users"], interval(pooled["metrics"][metric]), *minus])
+    rows.append(["all", "", "", pooled["users"], interval(pooled["metrics"][metric]), *minus])
     page.table(heads, rows)
     more = [name for name in pooled["against"] if name not in (WINDOWED, LIVE)]
     if more:
@@ -174,7 +172,7 @@ def _decay(page: Page, document: Document) -> None:
             interval(row["fresh"]),
             interval(row["old"]),
             _share(row["loss"]),
-            f"{row['verdict']}: {VERDICTS[row['verdict']]}",
+            row["verdict"],
             interval(row["against"][WINDOWED]) if WINDOWED in row["against"] else None,
             row["users"],
             row["windows"],
