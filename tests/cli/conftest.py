@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,7 +52,8 @@ def start(*arguments: str | Path, **how: Any) -> "subprocess.Popen[str]":
     """Run a verb in a process of its own, on one thread."""
     command = [sys.executable, "-m", "horae", *(str(argument) for argument in arguments)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how
-    return subprocess.Popen(command, text=True, env={"OMP_NUM_THREADS": "1", "PATH": "", "COLUMNS": "80"}, **pipes)
+    env = {"OMP_NUM_THREADS": "1", "PATH": "", "COLUMNS": "80", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    return subprocess.Popen(command, text=True, env=env, **pipes)
 
 
 @pytest.fixture(scope="session", autouse=True)
