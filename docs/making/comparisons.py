@@ -7,6 +7,7 @@ from typing import Any, Final
 
 __all__ = ["ablations", "ml1m_time", "recipes_ml100k", "sessions", "time_ablations", "time_splits", "tuning"]
 __all__ = ["ablations", "imputing", "ml1m_time", "recipes_ml100k", "sessions", "time_splits", "tuning"]
+__all__ = ["ablations", "backtests", "ml1m_time", "recipes_ml100k", "sessions", "time_splits", "tuning"]
 
 Said = Iterator[tuple[tuple[str, str], str]]
 WINDOWED: Final = "recent_popularity"
@@ -28,6 +29,24 @@ def ablations(result: Mapping[str, Any]) -> Said:
         over, cost = row["ndcg@10_over_base"], row["train_cpu_seconds"]
         figure = f"{row['ndcg@10']:.4f} ({over:+.1%}), {cost:.0f} CPU s"
         yield (f"ml-100k, {name}: ndcg@10", f"ml-100k，{name}：ndcg@10"), figure
+
+
+def backtests(result: Mapping[str, Any]) -> Said:
+    """The pooled NDCG@10 beside windowed popularity, the loss of a week, and how often to retrain."""
+    for name, recipes in result["sets"].items():
+        for recipe, run in recipes.items():
+            own, plan, decay = run["pooled"]["metrics"]["ndcg@10"], run["backtest"], run["decay"]
+            what = f"{name}, {plan['folds']} windows of {plan['window']}, `{recipe}`"
+            beside = run["pooled"]["against"][WINDOWED]["ndcg@10"]
+            figure = f"{own['mean']:.4f}; {_gap(WINDOWED, beside)}"
+            yield (f"{what}: ndcg@10, and against", f"{what}：ndcg@10 及对比"), figure
+            slope = decay["loss_per_window"]
+            if slope["mean"] is not None:
+                bounds = "" if slope["low"] is None else f" [{slope['low']:.1%}, {slope['high']:.1%}]"
+                yield (f"{what}: lost in each window", f"{what}：每个窗口的损失"), f"{slope['mean']:.1%}{bounds}"
+            every = decay["retrain_every"]
+            served = "unclear" if every is None else f"{every}{' or more' if decay['longer_untested'] else ''}"
+            yield (f"{what}: windows a model may serve", f"{what}：一个模型可用的窗口数"), served
 
 
 def recipes_ml100k(result: Mapping[str, Any]) -> Said:

@@ -23,6 +23,8 @@ BESIDE: Final = {
     "Choice": "training.choose",
     "SequencesBefore": "sequences.before",
     "Evaluation": "evaluation.protocol",
+    "Decay": "evaluation.backtest.decay",
+    "FeatureAudit": "evaluation.feature_audit",
     "Comparison": "training.compare",
     "SeriesTable": "forecasting.series.table",
 }

@@ -172,6 +172,7 @@ FIGURES: Final[dict[str, Tell]] = {
     "sessions": comparisons.sessions,
     "time_splits": comparisons.time_splits,
     "time_ablations": comparisons.time_ablations,
+    "backtests": comparisons.backtests,
     "recipes_ml100k": comparisons.recipes_ml100k,
     "ablations": comparisons.ablations,
     "tuning": comparisons.tuning,
@@ -190,6 +191,7 @@ FIGURES: Final[dict[str, Tell]] = {
 
 LONG: Final = {
     "time_ablations",
+    "backtests",
     "recipes_ml100k",
     "ablations",
     "tuning",
