@@ -47,7 +47,7 @@ KEPT, LOST, UNCLEAR = (0.012, 0.008, 0.016), (0.07, 0.06, 0.08), (0.045, 0.03, 0
             "data cannot tell (3% to 6%).",
         ),
         (
-            decay(LOST, LOST, every=1),
+            decay(LOST, LOST, every=1, slope=(0.07, 0.06, 0.08)),
             "Retrain every week: after 1 week it has lost 7% [6%, 8%], more than 5%. Whether more often than every "
             "week would pay was not tested.",
         ),

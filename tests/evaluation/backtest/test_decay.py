@@ -34,8 +34,10 @@ def test_the_loss_is_one_minus_the_ratio_of_pooled_means() -> None:
     assert first.difference.mean == pytest.approx(-0.15)
     assert (second.windows, second.loss.mean) == (1, pytest.approx(0.6))
     assert second.against["recent"].mean == pytest.approx(0.1)
+    assert decay.loss_per_window.mean == pytest.approx(0.375)  # the first age is lost: the second tells no more
+    kept = decay_of(crowd(2), pairs, "ndcg@10", tolerated=0.7)
     # least squares through zero, both ages with two users: (1 * 0.375 + 2 * 0.6) / (1 + 4)
-    assert decay.loss_per_window.mean == pytest.approx((0.375 + 2 * 0.6) / 5)
+    assert kept.loss_per_window.mean == pytest.approx((0.375 + 2 * 0.6) / 5)
 
 
 def test_the_same_loss_for_everybody_is_certain() -> None:
@@ -46,6 +48,14 @@ def test_the_same_loss_for_everybody_is_certain() -> None:
     assert decay.loss_per_window.low == pytest.approx(0.02) and decay.loss_per_window.high == pytest.approx(0.02)
     assert [row.verdict for row in decay.rows] == ["kept", "kept", "lost", "lost"]
     assert (decay.retrain_every, decay.longer_untested) == (3, False)
+
+
+def test_what_comes_after_all_is_lost_does_not_flatten_the_slope() -> None:
+    fresh = [0.5] * 20
+    found = decay_of(
+        crowd(20), [pair(1, [0.05] * 20, fresh), *(pair(age, [0.0] * 20, fresh) for age in (2, 3, 4))], "m"
+    )
+    assert found.loss_per_window.mean == pytest.approx(0.9) and found.retrain_every == 1
 
 
 def test_a_fresh_model_that_hits_nothing_has_nothing_to_lose() -> None:

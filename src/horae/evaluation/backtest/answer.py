@@ -79,9 +79,9 @@ def _bounded(decay: Document, plan: Document, metric: str, share: str) -> str:
 
 
 def _rate(decay: Document, plan: Document, metric: str) -> str:
-    """The loss per window, where its interval says that there is one."""
-    slope = decay["loss_per_window"]
-    if slope["low"] is None or slope["low"] <= 0:
+    """The loss per window, where its interval says that there is one, and where more than one age stands behind it."""
+    slope, first = decay["loss_per_window"], decay["rows"][0]
+    if slope["low"] is None or slope["low"] <= 0 or (first["age"] == 1 and first["verdict"] == "lost"):
         return ""
     bounds = f"[{_percent(slope['low'])}, {_percent(slope['high'])}]"
     return f"A model loses {_percent(slope['mean'])} {bounds} of its {metric} every {_each(1, plan)}. "

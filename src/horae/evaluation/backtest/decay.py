@@ -26,6 +26,7 @@ from horae.evaluation.metrics.ranks import FloatArray, IndexArray
 __all__ = ["Decay", "DecayRow", "Pair", "ages_of", "decay_of"]
 
 MOST_AGES: Final = 8
+MANY: Final = 1 << 30
 Verdict = Literal["kept", "lost", "unclear"]
 
 
@@ -97,7 +98,8 @@ class Decay:
         metric: Such as `ndcg@10`.
         tolerated: The share that may be lost.
         rows: By age, the youngest first; without any where there is one window only.
-        loss_per_window: Slope of the loss over the age: a line through zero, ages weighted by their users.
+        loss_per_window: Slope of the loss over the age, up to the first age that is lost (beyond, nothing may be left
+            to lose): a line through zero, ages weighted by their users.
         retrain_every: So many windows a model may serve; None where the data cannot tell.
         longer_untested: Every age that was tested is kept.
     """
@@ -204,7 +206,9 @@ def _rule(rows: Sequence[DecayRow]) -> tuple[int | None, bool]:
 
 def _slope(rows: Sequence[DecayRow], losses: Sequence[FloatArray]) -> Interval:
     """Loss per window by least squares through zero (a fresh model has lost nothing)."""
+    lost = next((row.age for row in rows if row.verdict == "lost"), MANY)
     told = [(row, loss_R) for row, loss_R in zip(rows, losses, strict=True) if row.loss.mean is not None]
+    told = [(row, loss_R) for row, loss_R in told if row.age <= lost]
     if not told:
         return Interval(None)
     age = np.array([row.age for row, _ in told], dtype=np.float64)

@@ -70,7 +70,7 @@ def by_age(document: Document) -> Figure:
     limit = {"type": "scatter", "mode": "lines", "x": ends, "y": [decay["tolerated"]] * 2, "name": "what may be lost"}
     data = [points, limit | {"line": {"color": FROZEN, "dash": "dot", "width": 2}, "hoverinfo": "skip"}]
     slope = decay["loss_per_window"]["mean"]
-    if slope is not None and len(rows) > 1:
+    if slope is not None and len(rows) > 1 and rows[0]["verdict"] != "lost":
         line = {
             "type": "scatter",
             "mode": "lines",

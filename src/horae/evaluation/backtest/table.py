@@ -107,7 +107,7 @@ def _wide(name: str, users: str, cell: str, recent: str, live: str, title: str =
 
 
 def _aged(name: str, windows: str, users: str, fresh: str, old: str, loss: str, verdict: str) -> str:
-    return f"{name:<20}{windows:>8}{users:>7}{fresh:>7}{old:>7}{loss:>23}{verdict:>8}".rstrip()
+    return f"{name:<18}{windows:>8}{users:>7}{fresh:>7}{old:>7}{loss:>25}{verdict:>8}".rstrip()
 
 
 def _cell(interval: Document) -> str:
