@@ -144,3 +144,28 @@ def test_a_page_links_the_picture_as_soon_as_there_is_one(tmp_path: Path, monkey
     monkeypatch.setattr(results, "SHORT", ())
     written(tmp_path, {**WHOLE, "claim": "peers_quality"}, "peers_quality")
     assert "](images/a.svg)" in results.with_results(page, "en", short=True)
+
+
+def test_a_backtest_tells_its_gap_its_loss_and_how_long_a_model_may_serve():
+    gap = {"difference": 0.02, "low": 0.01, "high": 0.03}
+    run = {
+        "backtest": {"folds": 8, "window": "7d"},
+        "pooled": {
+            "metrics": {"ndcg@10": {"mean": 0.25, "low": 0.2, "high": 0.3}},
+            "against": {"recent_popularity": {"ndcg@10": gap}},
+        },
+        "decay": {
+            "loss_per_window": {"mean": 0.022, "low": 0.017, "high": 0.027},
+            "retrain_every": 2,
+            "longer_untested": False,
+        },
+    }
+    told = {what[0]: figure for what, figure in results.FIGURES["backtests"]({"sets": {"deskdrop": {"auto": run}}})}
+    assert told == {
+        f"deskdrop, 8 windows of 7d, `auto`: {what}": figure
+        for what, figure in (
+            ("ndcg@10, and against", "0.2500; recent_popularity +0.0200 [+0.0100, +0.0300]"),
+            ("lost in each window", "2.2% [1.7%, 2.7%]"),
+            ("windows a model may serve", "2"),
+        )
+    }

@@ -12,6 +12,7 @@ from horae.data.split import Split, split_by_time, split_leave_one_out
 from horae.errors import DataError
 from horae.evaluation.cut import asked_times, horizon_of, request_times, requests_of
 from horae.evaluation.protocol import evaluate
+from horae.evaluation.words import headline
 from horae.recipe import Recipe
 from horae.schema import Events
 from horae.sequences.vocabulary import Vocabulary
@@ -164,6 +165,12 @@ def test_several_relevant_items_are_judged_together() -> None:
     assert judged.split["targets"] == "next-7d" and judged.passed
     assert (judged.users, judged.requests, judged.targets) == (2, 2, 4)
     assert judged.cold.requests == 1
+    assert any("within 7 days of it is relevant" in note for note in judged.notes)
+    said = headline(judged.as_dict() | {"run": "it"})
+    assert said == (
+        "Of those who came back within 7d, 100 in 100 chose at least one of the 4 items that it had recommended "
+        "beforehand."
+    )
 
 
 def test_nothing_at_or_after_the_boundary_moves_the_answers() -> None:

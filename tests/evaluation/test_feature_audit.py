@@ -134,6 +134,18 @@ def test_any_log_passes_with_honest_features_and_fails_with_the_whole_log_counte
     assert not audit_features(whole, log).passed
 
 
+def test_a_large_log_is_audited_on_whole_users() -> None:
+    seen: list[int] = []
+
+    def watched(events: Events, at: datetime) -> pl.DataFrame:
+        seen.append(len(events))
+        return counts(events, at)
+
+    assert audit_features(watched, LOG, max_events=45).passed
+    assert max(seen) == 40  # four users of ten events each
+    assert not audit_features(share_of_all, LOG, max_events=45).passed
+
+
 def test_a_log_without_times_is_refused() -> None:
     with pytest.raises(DataError, match="without times") as refused:
         audit_features(counts, events_of([("a", "x", None), ("a", "y", None)]))

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from horae.errors import DataError
-from horae.evaluation.futures import Change, Copy, changes_of
+from horae.evaluation.futures import EVENTS_IN_COPY, Change, Copy, changes_of
 from horae.schema import ITEM, TIMESTAMP, USER, Events
 
 __all__ = ["FeatureAudit", "FeatureFinding", "Features", "audit_features", "check_validity"]
@@ -98,6 +98,7 @@ def audit_features(
     *,
     at: Sequence[datetime] | None = None,
     keys: Sequence[str] | None = None,
+    max_events: int = EVENTS_IN_COPY,
     seed: int = 0,
 ) -> FeatureAudit:
     """Edit the future of some moments and make the features again. Nothing is raised: look at `passed`, or `refuse()`.
@@ -109,7 +110,8 @@ def audit_features(
         keys: Columns that name a row, such as `["user_id"]`; None: `user_id` and `item_id` where the table has them,
             else the rows' order. A row that is there on one side only (a user who comes later) moves nothing as long as
             it holds nulls and zeros.
-        seed: Of the changes.
+        max_events: A larger log is audited on so many events of whole users, drawn by the seed.
+        seed: Of the sample and of the changes.
 
     Raises:
         DataError: The log has no times.
@@ -128,8 +130,9 @@ def audit_features(
             "Features cannot be audited on a log without times: nothing in it is before or after a moment.",
             hint="Name the time column: --columns timestamp=NAME.",
         )
-    moments = [_aware(moment) for moment in at] if at is not None else _moments(events)
     rng = np.random.default_rng(seed)
+    events = _sampled(events, max_events, rng)
+    moments = [_aware(moment) for moment in at] if at is not None else _moments(events)
     copies = {moment: _copy(events, moment) for moment in moments}
     before = {moment: features(events, moment) for moment in moments}
     findings = []
@@ -182,6 +185,19 @@ def _refuse(rows: pl.DataFrame, what: str, hint: str, keys: Sequence[str]) -> No
         return
     told = [f"row {row[ROW] + 1:,} ({', '.join(str(row[key]) for key in keys)})" for row in rows.head(SHOWN).to_dicts()]
     raise DataError(f"{rows.height:,} rows of the feature table {what}: {', '.join(told)}.", hint=hint)
+
+
+def _sampled(events: Events, most: int, rng: np.random.Generator) -> Events:
+    """Whole users, as many as have room."""
+    if len(events) <= most:
+        return events
+    lines = events.frame[USER].rle().struct.unnest()
+    order = rng.permutation(lines.height)
+    room = np.cumsum(lines["len"].to_numpy()[order]) <= most
+    room[0] = True
+    kept = np.zeros(lines.height, dtype=np.bool_)
+    kept[order[room]] = True
+    return events.filter(pl.Series(np.repeat(kept, lines["len"].to_numpy())))
 
 
 def _moments(events: Events) -> list[datetime]:

@@ -15,9 +15,10 @@ import polars as pl
 from horae.evaluation.metrics.ranks import BoolArray, FloatArray, IndexArray
 from horae.schema import EVENT_ORDER, TIMESTAMP, USER, Events, Requests
 
-__all__ = ["Change", "Copy", "changes_of", "copy_of"]
+__all__ = ["EVENTS_IN_COPY", "Change", "Copy", "changes_of", "copy_of"]
 
 EVENTS_IN_COPY = 200_000
+"""Of a larger log a part is audited: a leak shows in a part, too."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,16 +13,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from horae.data.boundaries import in_words
 from horae.data.split import Split
 from horae.errors import DataError
 from horae.evaluation.audit import Audit, audit
 from horae.evaluation.cold import Cold, cold_of
-from horae.evaluation.cut import Cut, TargetsKind, requests_of
+from horae.evaluation.cut import Cut, TargetsKind, horizon_of, requests_of
 from horae.evaluation.feature_audit import Features
 from horae.evaluation.intervals import Interval, Resamples, user_means
 from horae.evaluation.judge import Background, Judged, background_of, judge, main_k
@@ -241,6 +243,12 @@ def _notes(split: Split, cut: Cut, cold: Cold, users: int, max_users: int | None
         yield f"Only {users:,} users could be judged: too few for a claim; read the intervals, not the means."
     if max_users is not None and len(cut.users) == max_users:
         yield f"A sample of {max_users:,} users was judged."
+    if cut.at is not None:
+        length = in_words(horizon_of(cut.kind) or timedelta(0))
+        yield (
+            f"Each user was asked once, at the boundary; every item that came within {length} of it is relevant. "
+            "Whoever did not come in that time was not asked."
+        )
     if split.kind == "leave-one-out":
         yield (
             "Leave-one-out is for comparison with papers: one user's training part stands after another's test, so "

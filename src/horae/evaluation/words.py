@@ -34,6 +34,12 @@ def headline(document: Document) -> str:
     if hit["mean"] is None:
         return "Nobody in the test part had a history, so there is nothing to judge."
     bounds = "" if hit["low"] is None else f" (between {_of_hundred(hit['low'])} and {_of_hundred(hit['high'])})"
+    targets = str(document["split"]["targets"])
+    if targets.startswith("next-"):
+        return (
+            f"Of those who came back within {targets.removeprefix('next-')}, {_of_hundred(hit['mean'])} in 100{bounds} "
+            f"chose at least one of the {k} items that {document['run']} had recommended beforehand."
+        )
     return (
         f"When somebody came back, what they chose next was among the {k} items that {document['run']} recommended "
         f"in {_of_hundred(hit['mean'])} of 100 cases{bounds}."

@@ -54,6 +54,7 @@ class Walk:
         self.folds, self.plan, self.opponents, self.seed = folds, plan, opponents, seed
         self.names = [f"{name}@{k}" for k in ks for name in JUDGED]
         self.lead_names = [f"{name}@{main_k(ks)}" for name in LEAD]
+        self._lead_columns = [self.names.index(name) for name in self.lead_names]
         self.crowd = Crowd(folds[0].split, [fold.cut for fold in folds], samples, seed)
         self.asked_once = [self._once_cut(fold) for fold in folds]
         self.results: list[FoldResult] = []
@@ -72,8 +73,9 @@ class Walk:
         own = recommender.with_events(fold.split.events)
         beside = self.opponents(own, fold.split)
         others = {name: self._over(one, fold) for name, one in beside.items() if not isinstance(one, str)}
-        for later in range(place, len(self.folds)):
-            self._value[place, later] = self._judge(own, later)
+        self._value[place, place] = self._judge(own, place)
+        for later in range(place + 1, len(self.folds)):
+            self._value[place, later] = self._judge(own, later)[:, self._lead_columns]
         self._beside[place] = {name: self._judge(one, place) for name, one in others.items()}
         if (cut := self.asked_once[place]) is not None:
             windowed = {WINDOWED: others[WINDOWED]} if WINDOWED in others else {}
@@ -90,15 +92,15 @@ class Walk:
     @property
     def pairs(self) -> list[Pair]:
         """Older models beside fresh ones."""
-        column = self.names.index(self.lead_names[0])
+        main = self._lead_columns[0]
         pairs = []
         for (model, window), value_BM in self._value.items():
             if model == window:
                 continue
-            beside = {name: self._beside[window][name][:, column] for name in self.everywhere}
+            beside = {name: self._beside[window][name][:, main] for name in self.everywhere}
             age = self.folds[window].number - self.folds[model].number
             user_B = self.crowd.users_of(self.folds[window].cut)
-            pairs.append(Pair(age, user_B, value_BM[:, column], self._value[window, window][:, column], beside))
+            pairs.append(Pair(age, user_B, value_BM[:, 0], self._value[window, window][:, main], beside))
         return pairs
 
     def pooled(self, opponent: str, *, against: bool = False) -> Intervals:
@@ -122,22 +124,23 @@ class Walk:
     def _since(self) -> list[Steps]:
         """All models in all windows, by the time since their own boundary."""
         steps = []
-        for (model, window), value_BM in self._value.items():
+        for model, window in self._value:
             since = (self.folds[model].boundary - EPOCH).total_seconds()
             lead_B = (asked_times(self.folds[window].split, self.folds[window].cut) - since) / DAY_SECONDS
-            steps.append(self._steps(model, window, lead_B, value_BM))
+            steps.append(self._steps(model, window, lead_B))
         return steps
 
     def _gaps(self) -> list[Steps]:
         """Fresh models in their own windows, by the time since the user's last known event."""
         own = [(place, gaps_of(fold)) for place, fold in enumerate(self.folds)]
-        return [self._steps(place, place, gap_B, self._value[place, place]) for place, gap_B in own]
+        return [self._steps(place, place, gap_B) for place, gap_B in own]
 
-    def _steps(self, model: int, window: int, lead_B: FloatArray, value_BM: FloatArray) -> Steps:
-        columns = [self.names.index(name) for name in self.lead_names]
+    def _steps(self, model: int, window: int, lead_B: FloatArray) -> Steps:
+        value_BM = self._value[model, window]
+        value_BM = value_BM[:, self._lead_columns] if model == window else value_BM
         windowed = [name for name in self.everywhere if name in (WINDOWED, LIVE)]
-        beside = {name: self._beside[window][name][:, columns] for name in windowed}
-        return Steps(model, self.folds[window].cut, lead_B, value_BM[:, columns], beside)
+        beside = {name: self._beside[window][name][:, self._lead_columns] for name in windowed}
+        return Steps(model, self.folds[window].cut, lead_B, value_BM, beside)
 
     def _judge(self, recommender: Recommender, window: int) -> FloatArray:
         cut = self.folds[window].cut
