@@ -82,7 +82,6 @@ _HOME = {
     "backtest": "evaluation.backtest.rolling",
     "compare": "training.compare",
     "compute_features": "features.compute",
-    "describe": "data.checks",
     "describe": "features.describing",
     "evaluate": "evaluation.protocol",
     "forecast_series": "forecasting.series.forecast",

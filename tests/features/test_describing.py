@@ -5,12 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-from tests.data.raw_logs import BASE, DAY, raw
 
 from horae.data.checking.measures import hour_of_week
 from horae.data.clean import clean
 from horae.data.simulate import ShopSettings, simulate
 from horae.features.describing import describe, describe_page, time_shape, visit_times
+from tests.data.raw_logs import BASE, DAY, raw
 
 
 @pytest.fixture(scope="module")

@@ -30,11 +30,10 @@ __all__ = ["Audit", "Finding", "audit"]
 
 MOMENTS = 3
 DEPTH = 20
-LOOK_BACK = 50
 ALONE = 2
 """Requests at each moment where each is asked by itself."""
 
-EVENTS_IN_COPY = 200_000
+LOOK_BACK = 50
 TOLERANCE = 1e-4
 """Relative, on scores: the same input in another batch differs by less, a leak by more."""
 
@@ -119,21 +118,12 @@ def audit(
 _Lists = tuple[IndexArray, FloatArray]
 
 
-def _changes(split: Split) -> dict[str, Change]:
-    changes: dict[str, Change] = {"replaced": _replaced, "shuffled": _shuffled, "removed": _removed}
-    if split.events.times == "all":
-        changes["shifted"] = _shifted
-    return changes
-
-
-def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator, alone: bool = False) -> Iterator[_Copy]:
+def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator, alone: bool = False) -> Iterator[Copy]:
     """Three moments of the test part; at each, the last requests before it of different users.
 
     Where a model knows what others did up to each request (`alone`), one's future is another's past: then only a few
     are asked, each by itself.
     """
-def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator) -> Iterator[Copy]:
-    """Three moments of the test part; at each, the last requests before it of different users."""
     frame = split.events.frame
     time = frame[TIMESTAMP].to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy()
     user_of = frame[USER].rle_id().to_numpy().astype(np.int64)
@@ -146,63 +136,7 @@ def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator) -> 
         _, first = np.unique(user_of[drawn], return_index=True)
         rows = drawn[np.sort(first)][:each]
         for asked in rows[:ALONE, None] if alone else [rows]:
-            yield _copy(split.events, asked, user_of, time, rng)
-
-
-def _copy(events: Events, rows: IndexArray, user_of: IndexArray, time: FloatArray, rng: np.random.Generator) -> _Copy:
-    num_users = int(user_of[-1]) + 1
-    place = np.full(num_users, -1)
-    place[user_of[rows]] = rows
-    own = place[user_of]
-    future = np.where(own >= 0, np.arange(len(user_of)) >= own, time >= np.max(time[rows]))  # NaN is never later
-    keep = place >= 0
-    crowd = rng.permutation(np.flatnonzero(~keep))
-    sizes = np.bincount(user_of, minlength=num_users)
-    room = EVENTS_IN_COPY - int(sizes[keep].sum())
-    keep[crowd[np.cumsum(sizes[crowd]) <= room]] = True
-    mask = keep[user_of]
-    asked = np.zeros(len(user_of), dtype=np.bool_)
-    asked[rows] = True
-    return _Copy(events.filter(pl.Series(mask)), future[mask], asked[mask])
-
-
-def _replaced(copy: _Copy, rng: np.random.Generator) -> _Copy:
-    """Other items, behaviors and values, drawn from the whole log."""
-    return _rewritten(copy, rng.integers(0, len(copy.events), int(copy.future.sum())))
-
-
-def _shuffled(copy: _Copy, rng: np.random.Generator) -> _Copy:
-    """The future's own items, behaviors and values, dealt out anew."""
-    return _rewritten(copy, rng.permutation(np.flatnonzero(copy.future)))
-
-
-def _rewritten(copy: _Copy, source: IndexArray) -> _Copy:
-    """Future rows take everything but their place from other rows."""
-    index = np.arange(len(copy.events))
-    index[copy.future] = source
-    frame = copy.events.frame
-    taken = frame.select(pl.exclude(USER, TIMESTAMP, EVENT_ORDER).gather(index))
-    return replace(copy, events=replace(copy.events, frame=frame.with_columns(taken)))
-
-
-def _removed(copy: _Copy, rng: np.random.Generator) -> _Copy:
-    """Nothing comes after, but for the empty shell that holds a request's place."""
-    kept = ~copy.future | copy.asked
-    shell = _replaced(copy, rng)
-    return _Copy(shell.events.filter(pl.Series(kept)), copy.future[kept], copy.asked[kept])
-
-
-def _shifted(copy: _Copy, rng: np.random.Generator) -> _Copy:
-    """The future comes an hour to thirty days later, in another order."""
-    later = np.where(copy.future & ~copy.asked, rng.integers(3_600, 30 * 86_400, len(copy.events)), 0)
-    frame = copy.events.frame.with_columns(
-        pl.col(TIMESTAMP) + pl.Series(later * 1_000_000).cast(pl.Duration("us")),
-        pl.Series("_future", copy.future),
-        pl.Series("_asked", copy.asked),
-    ).sort(USER, TIMESTAMP, EVENT_ORDER)
-    future, asked = frame["_future"].to_numpy(), frame["_asked"].to_numpy()
-    return _Copy(replace(copy.events, frame=frame.drop("_future", "_asked")), future, asked)
-        yield copy_of(split.events, rows, user_of, time, rng)
+            yield copy_of(split.events, asked, user_of, time, rng)
 
 
 def _finding(

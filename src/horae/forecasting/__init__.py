@@ -1,4 +1,1 @@
-"""What comes next as numbers: series and events forecast beside their opponents, with bounds."""
-
-"""Forecasts of series and events, anomalies, and the network that fills missing values; above training, below the CLI."""
-"""Forecasts of series and events, anomalies, and the network that fills missing values."""
+"""What comes next as numbers: forecasts of series and events beside their opponents; the network that fills gaps."""
