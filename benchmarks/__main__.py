@@ -41,6 +41,7 @@ CLAIMS = {
     "scale": "1M to 100M events: seconds, CPU seconds and peak memory a million events",
     "features": "features as of each of 10M events, of users and of items, to Parquet: seconds and peak memory",
     "imputing": "a fifth of daily values hidden on three sets: MAE and RMSE of every way to fill them",
+    "event_forecasts": "foursquare-nyc, deskdrop, cdnow, a shop: when, what and how much comes next; ranking beside",
     "tuning": "horae tune: 20 pruned trials each on ml-100k and amazon-beauty-2014",
     "series": "daily series, 28 days ahead: MASE of networks, ETS, ARIMA and simple methods on four sets",
     "peers_training": "an epoch of SASRec on Beauty and ml-1m beside RecTools, RePlay and RecBole: CPU seconds, memory",

@@ -34,11 +34,12 @@ if TYPE_CHECKING:
     from horae.features.compute import compute_features, write_features
     from horae.features.describing import describe
     from horae.forecasting.autoencoder import AutoencoderSettings
+    from horae.forecasting.events import forecast
     from horae.forecasting.series.forecast import SeriesForecast, forecast_series
     from horae.forecasting.series.settings import NetworkSettings, SeriesSettings
     from horae.recommend.recommender import Recommender
     from horae.recommend.run import load
-    from horae.schema import Events, HistoryEvent, Recommendations, Requests
+    from horae.schema import Events, Forecasts, HistoryEvent, Recommendations, Requests
     from horae.sequences.prepared import PreparedLog, open_large, prepare_large
     from horae.training.compare import compare
     from horae.training.train import Options, train
@@ -54,6 +55,7 @@ _HOME = {
     "Evaluation": "evaluation.protocol",
     "Events": "schema",
     "Handled": "data.outliers",
+    "Forecasts": "schema",
     "HistoryEvent": "schema",
     "HoraeError": "errors",
     "ImputeSettings": "data.impute",
@@ -89,6 +91,7 @@ _HOME = {
     "fit_scaler": "data.scale",
     "handle_outliers": "data.outliers",
     "impute": "data.impute",
+    "forecast": "forecasting.events",
     "load": "recommend.run",
     "open_large": "sequences.prepared",
     "prepare_large": "sequences.prepared",
@@ -110,6 +113,7 @@ __all__ = [
     "DataSettings",
     "Evaluation",
     "Events",
+    "Forecasts",
     "Handled",
     "HistoryEvent",
     "HoraeError",
@@ -144,6 +148,7 @@ __all__ = [
     "evaluate",
     "fit_imputer",
     "fit_scaler",
+    "forecast",
     "forecast_series",
     "handle_outliers",
     "impute",

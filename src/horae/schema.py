@@ -31,6 +31,7 @@ __all__ = [
     "VALUE",
     "DataReport",
     "Events",
+    "Forecasts",
     "HistoryEvent",
     "Id",
     "Recommendations",
@@ -251,6 +252,34 @@ class Recommendations:
         """Each request's id with its items, best first, in the order of the requests."""
         for (request_id,), part in self.frame.group_by("request_id", maintain_order=True):
             yield str(request_id), part[ITEM].to_list()
+
+    def __str__(self) -> str:
+        return str(self.frame)
+
+
+@dataclass(frozen=True, eq=False)
+class Forecasts:
+    """What is said of each user's next event, one row per request.
+
+    Attributes:
+        frame: `user_id` (null for histories that callers bring along), `at` (UTC: the moment of the question),
+            `next_time_low`, `next_time`, `next_time_high` (UTC: four of five returns lie between the outer two),
+            `return_probability` (of an event within `within_seconds` after `at`), `behavior` (the most probable),
+            `behavior_probability`, `value_low`, `value`, `value_high` (four of five values lie between the outer two).
+            Null where the run was not asked to learn it, where the log could not teach it, or where nothing is known
+            of the user.
+        behaviors: Every behavior's chance: `request` (row of `frame`, from 0), `behavior`, `probability`.
+        within_seconds: What `return_probability` speaks of.
+        notes: Plain sentences about what could not be told, and why.
+    """
+
+    frame: pl.DataFrame
+    behaviors: pl.DataFrame
+    within_seconds: float
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return self.frame.height
 
     def __str__(self) -> str:
         return str(self.frame)

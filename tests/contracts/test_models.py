@@ -32,6 +32,7 @@ NETWORKS = {
     "lstm": {"encoder": "lstm"},
     "lstm-attention": {"encoder": "lstm", "attention": "additive"},
     "hstu": {"encoder": "hstu"},
+    "which-what-when": {"encoder": "hstu", "also": ["behavior", "time", "value"]},
     "lru": {"encoder": "linear_recurrence"},
 }
 ORDER_BLIND = {"popularity", "recent_popularity", "item_knn", "user_knn", "session_knn", "ease", "ials"}

@@ -287,19 +287,19 @@ def test_behaviors_have_weights_that_are_kept_with_the_run_and_unknown_ones_are_
     log = horae.Events(
         LOG.frame.with_columns(behavior=pl.Series(["view", "purchase"] * (len(LOG.frame) // 2), dtype=SHOP))
     )
-    weighted = network(log, "train.behavior_weights={purchase = 5, view = 0.5}")
+    weighted = network(log, "train.target_weights={purchase = 5, view = 0.5}")
     assert not torch.equal(weighted.model.item_vectors(), network(log).model.item_vectors())
     again = horae.load(weighted.save(tmp_path / "run"))
-    assert again.recipe.train["behavior_weights"] == {"purchase": 5.0, "view": 0.5}
+    assert again.recipe.train["target_weights"] == {"purchase": 5.0, "view": 0.5}
     with pytest.raises(RecipeError, match="names 'buy', which the log does not have") as caught:
-        network(log, "train.behavior_weights={buy = 5}")
+        network(log, "train.target_weights={buy = 5}")
     assert "view, purchase" in str(caught.value)
     with pytest.raises(RecipeError, match="all are 0"):
-        network(log, "train.behavior_weights={purchase = 0, view = 0}")
+        network(log, "train.target_weights={purchase = 0, view = 0}")
     for wrong in ("-1", "inf", '"much"'):
-        with pytest.raises(RecipeError, match="behavior_weights"):
-            network(log, f"train.behavior_weights={{view = {wrong}}}")
+        with pytest.raises(RecipeError, match="target_weights"):
+            network(log, f"train.target_weights={{view = {wrong}}}")
     with pytest.raises(RecipeError, match="expected a table"):
-        network(log, "train.behavior_weights=5")
+        network(log, "train.target_weights=5")
     with pytest.raises(RecipeError, match="has no effect with"):
-        network(log, "train.behavior_weights={view = 2}", "model.head=value", "train.loss=mean_squared_error")
+        network(log, "train.target_weights={view = 2}", "model.head=value", "train.loss=mean_squared_error")

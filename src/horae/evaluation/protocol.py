@@ -26,6 +26,7 @@ from horae.evaluation.audit import Audit, audit
 from horae.evaluation.cold import Cold, cold_of
 from horae.evaluation.cut import Cut, TargetsKind, horizon_of, requests_of
 from horae.evaluation.feature_audit import Features
+from horae.evaluation.forecasts.judge import judge_forecasts
 from horae.evaluation.intervals import Interval, Resamples, user_means
 from horae.evaluation.judge import Background, Judged, background_of, judge, main_k
 from horae.evaluation.metrics.ranks import FloatArray
@@ -62,6 +63,7 @@ class Evaluation:
         against: For each opponent, by name: this recommender minus the opponent, paired.
         slices: Where it is good and where it is not.
         pointwise: Scored pairs against random items.
+        forecast: What it tells of the next event, judged; None where it tells items only.
         leak_audit: Does the future reach an answer?
         notes: What the reader must know to read the numbers, in plain sentences.
         seed: Of all samples.
@@ -91,6 +93,7 @@ class Evaluation:
     seconds: float
     opponent_seconds: float
     peak_memory_mb: float
+    forecast: dict[str, Any] | None = None
 
     @property
     def passed(self) -> bool:
@@ -113,6 +116,7 @@ class Evaluation:
             "against": {name: _as_dict(one, "difference") for name, one in self.against.items()},
             "slices": {slicing.by: slicing.as_dict() for slicing in self.slices},
             "pointwise": None if self.pointwise is None else self.pointwise.as_dict(),
+            "forecast": self.forecast,
             "leak_audit": self.leak_audit.as_dict(),
             "passed": self.passed,
             "notes": list(self.notes),
@@ -185,6 +189,7 @@ def evaluate(
         against=against,
         slices=tuple(slicings_of(split, cut, judged, f"ndcg@{main_k(ks)}", board.resamples, profiles)),
         pointwise=pointwise(bound, cut, board.resamples, seed),
+        forecast=judge_forecasts(bound, split, bootstrap, seed),
         leak_audit=audit(recommender, split, cut, features=features, seed=seed),
         notes=tuple(_notes(split, cut, cold, board.num_warm_users, max_users)),
         seed=seed,

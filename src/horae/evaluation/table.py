@@ -19,6 +19,7 @@ def as_text(document: Document) -> str:
     """The evaluation for a terminal: metrics beside the opponents', what is cold, the largest gap, the audit."""
     lines = list(_head(document))
     lines += ["", *_opponents(document), "", *_others(document), ""]
+    lines += _forecast(document["forecast"]) if document.get("forecast") else []
     lines += [f"leak audit {audit_text(document['leak_audit'])}"]
     lines += [f"note: {note}" for note in document["notes"]]
     seconds = f"{document['seconds']:,.1f} s, opponents fitted in {document['opponent_seconds']:,.1f} s"
@@ -127,6 +128,41 @@ def _others(document: Document) -> Iterator[str]:
     gap = gap_text(document["slices"])
     if gap:
         yield gap
+
+
+_TOLD = {
+    "behavior": ("log_loss", "accuracy"),
+    "time": ("mae_seconds", "coverage"),
+    "return": ("log_loss", "auc"),
+    "value": ("mae", "coverage"),
+}
+_UNITS = {"mae_seconds": ("mae, days", 86_400.0), "log_loss": ("log loss, nats", 1.0)}
+
+
+def _forecast(told: Document) -> list[str]:
+    """What is told of the next event, two figures a question, beside the simple methods."""
+    lines = []
+    for question, names in _TOLD.items():
+        if told.get(question) is None:
+            continue
+        titles = [_UNITS.get(name, (name, 1.0))[0] for name in names]
+        head = f"next {question}, {told[question]['events']:,} events"
+        if question == "return":
+            days = told[question]["within_seconds"] / 86_400
+            head = f"back in {days:.3g} d, {told[question]['events']:,} users"
+        lines.append(f"{head:<{NAME + 3}}{titles[0] + ' [95%]':>{CELL}}{titles[1] + ' [95%]':>{CELL}}")
+        rows = {"this run": told[question]["metrics"], **told[question]["opponents"]}
+        for name, metrics in rows.items():
+            cells = [_told_cell(metrics.get(metric), _UNITS.get(metric, ("", 1.0))[1]) for metric in names]
+            lines.append(f"  {name:<{NAME + 1}}{cells[0]:>{CELL}}{cells[1]:>{CELL}}".rstrip())
+        lines.append("")
+    return lines
+
+
+def _told_cell(interval: Document | None, unit: float) -> str:
+    if interval is None:
+        return ""
+    return _cell({key: None if value is None else value / unit for key, value in interval.items()})
 
 
 def _beyond(metrics: Document) -> list[str]:

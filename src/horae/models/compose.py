@@ -61,7 +61,8 @@ def compose(table: Table, num_items: int, num_behaviors: int) -> Model:
     behaviors = num_behaviors if shape.behavior_embedding else 0
     moments = Moments(shape.time_inputs, shape.dim, shape.time_encoding) if shape.time_inputs else None
     items = IdTable(num_items, shape.dim)
-    network = Network(items, encoder, head, shape.max_len, behaviors, framing, moments, shape.time_dropout)
+    upcoming = shape.make_upcoming(num_items, num_behaviors)
+    network = Network(items, encoder, head, shape.max_len, behaviors, framing, moments, shape.time_dropout, upcoming)
     return cast(Model, network)
 
 
@@ -82,6 +83,8 @@ def resolved(table: Table) -> dict[str, Any]:
         return {"opponent": name, **{key: value for key, value in filled.items() if value is not None}}
     shape, encoder_settings = _network_settings(table)
     filled = {"encoder": table["encoder"], **dataclasses.asdict(shape), **dataclasses.asdict(encoder_settings)}
+    for key in () if shape.also else ("also", "time_components", "value_scale"):
+        del filled[key]  # a run that asks nothing more is written as it always was
     return {key: list(value) if isinstance(value, tuple) else value for key, value in filled.items()}  # as TOML has it
 
 

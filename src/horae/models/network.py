@@ -18,6 +18,8 @@ from horae.models.encoders.dropout import DropoutKind
 from horae.models.heads import Head
 from horae.models.items.ids import IdTable
 from horae.models.moments import Moments, TimeEncoding, TimeInput, without_some_times
+from horae.models.upcoming.heads import QUESTIONS, Told, Upcoming
+from horae.models.upcoming.scale import ScaleName
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.framing import Framing, Masked, Next
 
@@ -76,6 +78,23 @@ class NetworkSettings:
             "answers without times work; where the network looks at times."
         },
     )
+    also: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "What else is foretold of the next event, by heads on the same encoder: `behavior`, `time`, "
+            "`value`, or some of them."
+        },
+    )
+    time_components: int = field(
+        default=4, metadata={"doc": 'Log-normals that the time to the next event is mixed of (also = ["time"]).'}
+    )
+    value_scale: ScaleName = field(
+        default="auto",
+        metadata={
+            "doc": "How the `value` head sees values: as distances (`standard`), as factors (`log`), or as the "
+            "training values suggest (`auto`)."
+        },
+    )
 
     def __post_init__(self) -> None:
         for key in ("dim", "max_len"):
@@ -97,6 +116,24 @@ class NetworkSettings:
                 '[model] output_bias has no effect with head = "value", which always has one.',
                 hint="Remove output_bias.",
             )
+        self._check_also()
+
+    def _check_also(self) -> None:
+        for name in self.also:
+            if name not in QUESTIONS:
+                raise RecipeError(f'[model] also = "{name}" is not possible.', hint=f"Some of {', '.join(QUESTIONS)}.")
+        if self.also and self.framing == "masked":
+            raise RecipeError(
+                '[model] also has no answer with framing = "masked": hidden events stand among their own future.',
+                hint='Remove also, or choose framing = "next".',
+            )
+        for key, needs, usual in (("time_components", "time", 4), ("value_scale", "value", "auto")):
+            if getattr(self, key) != usual and needs not in self.also:
+                raise RecipeError(
+                    f'[model] {key} has no effect where also does not name "{needs}".', hint=f"Remove {key}."
+                )
+        if not 1 <= self.time_components <= 16:
+            raise RecipeError(f"[model] time_components = {self.time_components}: expected 1 to 16.", hint="Try 4.")
 
     def _check_time(self) -> None:
         if not 0 <= self.time_dropout < 1:
@@ -138,7 +175,13 @@ class NetworkSettings:
 
     def make_framing(self) -> Framing:
         """The framing that these keys describe."""
-        return Next() if self.framing == "next" else Masked(self.max_len, self.mask_share)
+        return Next(bool(self.also)) if self.framing == "next" else Masked(self.max_len, self.mask_share)
+
+    def make_upcoming(self, num_items: int, num_behaviors: int) -> Upcoming | None:
+        """The heads for `also`."""
+        if not self.also:
+            return None
+        return Upcoming(self.also, self.dim, num_items, num_behaviors, self.time_components, self.value_scale)
 
 
 class Network(nn.Module):
@@ -154,6 +197,8 @@ class Network(nn.Module):
             which is no item's, stands in a masked event's place.
         moments: Adds to the input what the times say.
         time_dropout: Share of histories, and of questions, that lose their times in training.
+        upcoming: Heads that foretell more of the next event than its item; they have the encoder see each batch their
+            own way (`Upcoming.seen_by`).
 
     Source: Kang & McAuley 2018 (arXiv:1808.09781), section III: scaled input (as in its code), shared item table.
     Differs: vectors of an event's behavior and times may be added to the item's; they start at zero, so they change
@@ -170,6 +215,7 @@ class Network(nn.Module):
         framing: Framing | None = None,
         moments: Moments | None = None,
         time_dropout: float = 0.0,
+        upcoming: Upcoming | None = None,
     ) -> None:
         super().__init__()
         self.items = items
@@ -183,6 +229,7 @@ class Network(nn.Module):
         timed = moments is not None or getattr(encoder, "timed", False)
         self.time_dropout = time_dropout if timed else 0.0
         self.mask_D = None if self.framing.causal else nn.Parameter(0.02 * torch.randn(items.dim))
+        self.upcoming = upcoming
 
     @property
     def num_items(self) -> int:
@@ -199,17 +246,19 @@ class Network(nn.Module):
 
         The batch is as the framing made it: item 0 within the length is a masked event.
         """
-        return self.head.states(self._encoded(batch))
+        return self.head.states(self.encoded(batch))
 
     def last(self, batch: SequenceBatch) -> Tensor:
         """`h_BD`: the state that answers the request, to meet `item_vectors`."""
-        batch = self.framing.asked(batch)
-        newest = getattr(self.encoder, "newest", None)
-        if newest is not None:
-            last_BD: Tensor = newest(*self._input(batch))
-        else:
-            last_BD = cast(Encoder, self.encoder).last(self._encoded(batch), batch.length_B)
-        return self.head.states(last_BD)
+        return self.head.states(self._newest(self.framing.asked(batch)))
+
+    def told(self, batch: SequenceBatch) -> Told:
+        """What the other heads say of the event after each history's newest, whenever it comes."""
+        assert self.upcoming is not None
+        row_B = torch.arange(len(batch), device=batch.length_B.device)
+        fact_BF = self.upcoming.facts(batch)[row_B, (batch.length_B - 1).clamp(min=0)]
+        told: Told = self.upcoming(self._newest(self.upcoming.seen_by(batch)), fact_BF)
+        return told
 
     def item_vectors(self) -> Tensor:
         """`e_ID`: row 0 is padding, without meaning."""
@@ -232,6 +281,8 @@ class Network(nn.Module):
         """Take `num` more items in, after the last; parameters may be new ones afterwards."""
         self.items.grow(num)
         self.head.grow(num)
+        if self.upcoming is not None:
+            self.upcoming.grow(num)
 
     def arrays(self) -> dict[str, Tensor]:
         """Everything needed to load it again: parameters and buffers, unused capacity left out."""
@@ -259,9 +310,17 @@ class Network(nn.Module):
         self.load_state_dict({**arrays, "items.weight": self.items.weight.detach()})
         return self
 
-    def _encoded(self, batch: SequenceBatch) -> Tensor:
+    def encoded(self, batch: SequenceBatch) -> Tensor:
+        """`h_BLD`: the encoder's states, before the head."""
         encoded: Tensor = self.encoder(*self._input(batch))
         return encoded
+
+    def _newest(self, batch: SequenceBatch) -> Tensor:
+        newest = getattr(self.encoder, "newest", None)
+        if newest is not None:
+            last_BD: Tensor = newest(*self._input(batch))
+            return last_BD
+        return cast(Encoder, self.encoder).last(self.encoded(batch), batch.length_B)
 
     def _input(self, batch: SequenceBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What an encoder takes."""

@@ -125,6 +125,14 @@ class Recommender:
         """Finds items by vectors; `forget` makes it lay them out anew."""
         return Search()
 
+    @cached_property
+    def whole_lines(self) -> Sequences:
+        """`sequences`, with events on items that the model does not know; without the log, `sequences`.
+
+        Forecasts of the next event are made from these: such an event, too, says how long somebody has been silent.
+        """
+        return self.sequences if self.events is None else self.sequences.with_strange(self.events)
+
     @property
     def items(self) -> Vocabulary:
         """The items that can be recommended."""
@@ -165,7 +173,7 @@ class Recommender:
             ```
         """
         asked = requests if requests is not None else requests_of(users, histories, k, at, exclude, only, seen)
-        cut = self._histories(asked)
+        cut = self.histories(asked)
         answers = list(self._answers(asked, cut, None, asked.k))
         return Recommendations(self._frame(asked, answers), tuple(self._notes(asked, cut)))
 
@@ -174,7 +182,7 @@ class Recommender:
 
         Evaluation reads ranks from here and `recommend` reads lists, so that both are the same list.
         """
-        return self._answers(requests, self._histories(requests), targets, depth)
+        return self._answers(requests, self.histories(requests), targets, depth)
 
     def index_recall(self, k: int = 10, users: int = 1_000) -> float:
         """The share of the exact best k that the run's index finds, over the first users; 1 where it is exact.
@@ -213,7 +221,7 @@ class Recommender:
         wanted = self._known_items([item for these in chosen for item in these])
         pairs = Targets(wanted, np.concatenate([[0], np.cumsum(counts)]))
         scores = np.full(len(wanted), np.nan, dtype=np.float32)
-        histories = self._histories(requests)
+        histories = self.histories(requests)
         for rows, finder in self._parts(histories):
             block = histories.take(rows)
             request_P = torch.from_numpy(np.repeat(np.arange(len(rows)), counts[rows])).to(self.device)
@@ -286,14 +294,16 @@ class Recommender:
 
         return save(self, Path(path), events=events, overwrite=overwrite)
 
-    def _histories(self, requests: Requests) -> Histories:
+    def histories(self, requests: Requests, *, whole: bool = False) -> Histories:
+        """What each request's answer is made from; with `whole`, of `whole_lines`."""
+        sequences = self.whole_lines if whole else self.sequences
         if requests.rows is not None:
-            return self.sequences.before_rows(requests.rows)
+            return sequences.before_rows(requests.rows)
         at = None if requests.at is None else np.array([to_seconds(time) for time in requests.at], dtype=np.float64)
         if requests.histories is not None:
-            return self.sequences.brought(requests.histories, at)
+            return sequences.brought(requests.histories, at)
         assert requests.users is not None
-        return self.sequences.of_users(self.sequences.users.indices(requests.users), at)
+        return sequences.of_users(sequences.users.indices(requests.users), at)
 
     def _finder(self) -> Finder | None:
         return self.search.finder(self.model, self.recipe.recommend.get("index", "exact"))

@@ -19,11 +19,33 @@ from horae.schema import IndexArray
 from horae.sequences.batch import SequenceBatch, encode
 from horae.sequences.history import BLOCK, Flat, Histories, Sequences
 
-__all__ = ["Framed", "Framing", "Masked", "Next", "num_targets", "windows"]
+__all__ = ["Coming", "Framed", "Framing", "Masked", "Next", "num_targets", "windows"]
 
 BoolArray = npt.NDArray[np.bool_]
 LAST_ALONE = 0.25
 """Share of the windows whose last event alone is hidden, as it is in a request."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coming:
+    """The very next event after each position, of whatever behavior, target or not.
+
+    Shape:
+        behavior_BL: int64, from 1; 0 where there is none or it is unknown.
+        gap_BL: float32 seconds until it; NaN where there is none, where a time is unknown or time runs backwards.
+        silent_BL: float32 seconds without it until the log ended, at the newest event of a line that was watched until
+            then; else NaN.
+        value_BL: float32; NaN where there is none or it is unknown.
+    """
+
+    behavior_BL: Tensor
+    gap_BL: Tensor
+    silent_BL: Tensor
+    value_BL: Tensor
+
+    def to(self, device: torch.device | str) -> Coming:
+        """The same elsewhere."""
+        return Coming(*(column.to(device) for column in vars(self).values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +56,14 @@ class Framed:
         target_BL: int64 item index; 0 where there is no target (padding, or an event that is history only).
         target_behavior_BL: int64, the target's behavior.
         target_value_BL: float32, the target's value, NaN where unknown.
+        coming: The next event whether target or not, where that is asked.
     """
 
     batch: SequenceBatch
     target_BL: Tensor
     target_behavior_BL: Tensor
     target_value_BL: Tensor
+    coming: Coming | None = None
 
     def to(self, device: torch.device | str) -> Framed:
         """The same elsewhere."""
@@ -48,11 +72,16 @@ class Framed:
             self.target_BL.to(device),
             self.target_behavior_BL.to(device),
             self.target_value_BL.to(device),
+            None if self.coming is None else self.coming.to(device),
         )
 
 
 def windows(
-    sequences: Sequences, max_len: int, which: Literal["all", "last"], rng: np.random.Generator | None = None
+    sequences: Sequences,
+    max_len: int,
+    which: Literal["all", "last"],
+    rng: np.random.Generator | None = None,
+    watched_until: float = float("nan"),
 ) -> Histories:
     """Cut everybody's line into windows of at most `max_len` inputs and the one event after them.
 
@@ -61,26 +90,30 @@ def windows(
         max_len: Inputs in a window (L); a window holds one event more.
         which: `last` takes only each user's newest window, `all` tiles the whole line; no two share a target.
         rng: With `all`: shifts each user's first cut, so that over the epochs every event is seen at every position.
+        watched_until: Where known, the newest window of every line is left open: its last event is an input, too, and
+            the time is the window's `request_time_B`. A full one loses its oldest event for it. Users with one event
+            have such a window and no other.
 
     Returns:
-        Windows that hold at least one target.
+        Windows that hold at least one target, or are open.
     """
     whole = sequences.all()
     targets = np.maximum(whole.lengths - 1, 0)
+    open_ended = not np.isnan(watched_until)
     if which == "last":
         start = np.maximum(whole.end_B - max_len - 1, whole.start_B)
-        cut = Histories(whole.flat, start, whole.end_B, whole.request_time_B)
-        return _with_targets(cut.take(np.flatnonzero(targets > 0)))
+        cut = Histories(whole.flat, start, whole.end_B, np.full(len(start), watched_until))
+        return _with_targets(_left_open(cut, max_len).take(np.flatnonzero(whole.lengths > (0 if open_ended else 1))))
     shift = rng.integers(0, max_len, len(targets)) if rng is not None else np.zeros(len(targets), dtype=np.int64)
     shift = np.where(targets > max_len, shift, 0)  # a line that fits one window stays whole
-    tiles = -(-(targets + shift) // max_len)
+    tiles = np.maximum(-(-(targets + shift) // max_len), open_ended & (whole.lengths > 0))
     user = np.repeat(np.arange(len(targets)), tiles)
     tile = np.arange(len(user)) - np.repeat(np.cumsum(tiles) - tiles, tiles)
     last_target = whole.end_B[user] - 1 + shift[user] - tile * max_len  # newest tile first; shifted past the end
     end = np.minimum(last_target + 1, whole.end_B[user])
     start = np.maximum(last_target - max_len, whole.start_B[user])
-    cut = Histories(whole.flat, start, end, np.full(len(user), np.nan))
-    return _with_targets(cut)
+    cut = Histories(whole.flat, start, end, np.where(tile == 0, watched_until, np.nan))
+    return _with_targets(_left_open(cut, max_len))
 
 
 class Framing(Protocol):
@@ -102,19 +135,32 @@ class Framing(Protocol):
 
 
 class Next:
-    """Each position foretells the event after it."""
+    """Each position foretells the event after it.
+
+    Args:
+        coming: Frame the very next event, too: its behavior, the gap until it, its value.
+    """
 
     causal: ClassVar[bool] = True
 
+    def __init__(self, coming: bool = False) -> None:
+        self.coming = coming
+
     def frame(self, cut: Histories, rng: np.random.Generator) -> Framed:
-        """Inputs are all but the last event of each window; targets are the event after each input. Draws nothing."""
+        """Inputs are all but the last event of each window; targets are the event after each input. Draws nothing.
+
+        In a window that is open (its request's time is known) the last event is an input without a target.
+        """
         flat = cut.flat
-        inputs = Histories(flat, cut.start_B, cut.end_B - 1, flat.time_N[cut.end_B - 1])
+        open_B = ~np.isnan(cut.request_time_B)
+        asked_B = np.where(open_B, cut.request_time_B, flat.time_N[cut.end_B - 1])
+        inputs = Histories(flat, cut.start_B, cut.end_B - 1 + open_B, asked_B)
         batch = encode(inputs)
         width = batch.item_BL.shape[1]
-        real_BL = np.arange(width) < inputs.lengths[:, None]
+        real_BL = np.arange(width) < (cut.lengths - 1)[:, None]
         index_BL = np.where(real_BL, cut.start_B[:, None] + np.arange(width) + 1, 0)
-        return _framed(batch, flat, index_BL, real_BL & flat.target_N[index_BL])
+        framed = _framed(batch, flat, index_BL, real_BL & flat.target_N[index_BL])
+        return replace(framed, coming=_coming(batch, flat, index_BL, real_BL)) if self.coming else framed
 
     def asked(self, batch: SequenceBatch) -> SequenceBatch:
         """As it is."""
@@ -217,5 +263,25 @@ def _framed(batch: SequenceBatch, flat: Flat, index_BL: IndexArray, wanted_BL: B
     )
 
 
+def _coming(batch: SequenceBatch, flat: Flat, index_BL: IndexArray, real_BL: BoolArray) -> Coming:
+    """The events at `index_BL`, where they are real, as seen from the positions before them."""
+    time_BL = batch.time_BL.numpy()
+    gap_BL = np.where(real_BL, flat.time_N[index_BL], np.nan) - time_BL
+    silent_BL = np.where(real_BL, np.nan, batch.request_time_BL.numpy() - time_BL)
+    return Coming(
+        torch.from_numpy(np.where(real_BL, flat.behavior_N[index_BL], 0).astype(np.int64)),
+        torch.from_numpy(np.where(gap_BL >= 0, gap_BL, np.nan).astype(np.float32)),
+        torch.from_numpy(np.where(silent_BL >= 0, silent_BL, np.nan).astype(np.float32)),
+        torch.from_numpy(np.where(real_BL, flat.value_N[index_BL], np.float32("nan"))),
+    )
+
+
+def _left_open(cut: Histories, max_len: int) -> Histories:
+    """In open windows, whose last event is an input, no more than `max_len` events."""
+    open_B = ~np.isnan(cut.request_time_B)
+    start_B = np.where(open_B, np.maximum(cut.start_B, cut.end_B - max_len), cut.start_B)
+    return Histories(cut.flat, start_B, cut.end_B, cut.request_time_B)
+
+
 def _with_targets(cut: Histories) -> Histories:
-    return cut.take(np.flatnonzero(num_targets(cut) > 0))
+    return cut.take(np.flatnonzero((num_targets(cut) > 0) | ~np.isnan(cut.request_time_B)))

@@ -112,10 +112,16 @@ class Sequences:
         self._row_offset_U1 = offset_U1
         self._row_time_R = flat.time_N
         self._late: dict[int, list[Flat]] = {}
+        self._strange = False
 
     @classmethod
-    def from_events(cls, events: Events, items: Vocabulary, behaviors: Sequence[str] | None = None) -> Sequences:
-        """Lay out a cleaned log. Events on items outside the vocabulary are left out of histories, not padded."""
+    def from_events(
+        cls, events: Events, items: Vocabulary, behaviors: Sequence[str] | None = None, *, strange: bool = False
+    ) -> Sequences:
+        """Lay out a cleaned log. Events on items outside the vocabulary are left out of histories, not padded.
+
+        With `strange` they stay, as item 0: when and how something happened is known, on what is not.
+        """
         frame = events.frame
         names = tuple(behaviors) if behaviors is not None else categories(frame[BEHAVIOR])
         runs = frame[USER].rle().struct.unnest()
@@ -123,7 +129,8 @@ class Sequences:
         flat = _flat(frame, items, names)
         sequences = cls(flat, row_offset_U1, Vocabulary(runs["value"]), items, names)
         known = flat.item_N > 0
-        if not known.all():
+        sequences._strange = strange
+        if not known.all() and not strange:
             sequences._keep(np.flatnonzero(known))
         return sequences
 
@@ -203,11 +210,21 @@ class Sequences:
         events = [event for history in histories for event in history]
         flat = self._encode(events)
         end = np.cumsum([len(history) for history in histories], dtype=np.int64)
-        rows = np.flatnonzero(flat.item_N > 0)
+        rows = np.arange(len(flat)) if self._strange else np.flatnonzero(flat.item_N > 0)
         offsets = np.searchsorted(rows, np.concatenate([[0], end]))
         request_time = np.full(len(histories), UNKNOWN) if at_B is None else at_B
         cut = Histories(flat.take(rows), offsets[:-1], offsets[1:], request_time)
         return cut if at_B is None else _cut(cut)
+
+    def with_strange(self, events: Events) -> Sequences:
+        """The same people's lines with the events on items outside the vocabulary, too, as item 0.
+
+        Args:
+            events: The log that these lines were laid out from. What was or will be appended is shared.
+        """
+        whole = Sequences.from_events(events, self.items, self.behaviors, strange=True)
+        whole.users, whole._late = self.users, self._late
+        return whole
 
     def append(self, user: Id, event: HistoryEvent) -> None:
         """Make an event part of its user's line; it is in the very next history of that user. New users are welcome."""

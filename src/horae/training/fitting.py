@@ -21,6 +21,8 @@ import torch
 
 from horae.data.split import Split
 from horae.errors import RecipeError
+from horae.evaluation.forecasts.asked import asked_of
+from horae.evaluation.forecasts.judge import LIKELIHOOD, likelihood
 from horae.evaluation.opponents import choose
 from horae.evaluation.validation import quality, validation_cut
 from horae.models.base import Model
@@ -33,7 +35,8 @@ from horae.recommend.recommender import Calibration, Recommender
 from horae.schema import Events
 from horae.sequences.history import Sequences
 from horae.training.calibrate import calibrate
-from horae.training.loop import LoopSettings, Trained, Validate, train_network
+from horae.training.joint import Joint
+from horae.training.loop import CHOOSES, LoopSettings, Trained, Validate, train_network
 from horae.training.members import gather, members_of
 from horae.training.objectives import make_objective
 from horae.training.options import Options
@@ -97,7 +100,7 @@ def fit_again(recommender: Recommender, took: Mapping[str, Any], seed: int, wher
     elif isinstance(recommender.model, Network):
         recipe = recommender.recipe
         known = replace(recipe, train={**recipe.train, "epochs": max(1, took["best_epoch"])})
-        if _fit(recommender.model, recommender.sequences, known, seed, where, progress, "refit").interrupted:
+        if _fit(recommender.model, recommender.sequences, known, seed, where, progress, "refit", True).interrupted:
             raise KeyboardInterrupt  # fewer epochs than were judged make another model
     else:
         table = recommender.recipe.model
@@ -118,7 +121,11 @@ def _learn(recommender: Recommender, split: Split, seed: int, where: Options, pr
 
     if len(cut) == 0:
         progress.say("Nobody in the validation part has a history: nothing stops the training early.")
-    return _fit(model, sequences, recommender.recipe, seed, where, progress, "search", validate if len(cut) else None)
+    asked = partial(_fit, model, sequences, recommender.recipe, seed, where, progress, "search", watched(split))
+    if len(recommender.items) == 1 and model.upcoming is not None:  # nothing to rank: the other heads choose
+        rows = asked_of(split, "validation", most=loop.validation_requests, seed=seed)
+        return asked(lambda: {LIKELIHOOD: likelihood(recommender, rows)} if len(rows) else {}, LIKELIHOOD)
+    return asked(validate if len(cut) else None)
 
 
 def _relearn(
@@ -135,7 +142,7 @@ def _relearn(
     assert isinstance(network, Network)
     known = Sequences.from_events(split.train, items, behaviors)
     whole = replace(recipe, train={**recipe.train, "epochs": trained.best_epoch})
-    again = _fit(network, known, whole, seed, where, progress, "relearn")
+    again = _fit(network, known, whole, seed, where, progress, "relearn", watched(split))
     if again.interrupted:
         progress.say("Stopped by hand while learning again: what was learned from the training part alone is kept.")
         trained.interrupted = True
@@ -143,6 +150,11 @@ def _relearn(
         recommender.model = network
     for figure in ("positions", "padding", "seconds", "cpu_seconds"):
         setattr(trained, figure, getattr(trained, figure) + getattr(again, figure))
+
+
+def watched(split: Split) -> bool:
+    """Is a user's last event before the cut their last one until it? Splits by time only cut nothing off in between."""
+    return split.kind in ("time", "rolling")
 
 
 def model_of(recipe: Recipe, num_items: int, num_behaviors: int, seed: int, device: torch.device) -> Model:
@@ -196,8 +208,11 @@ def _fit(
     where: Options,
     progress: Progress,
     phase: str,
+    watched: bool,
     validate: Validate | None = None,
+    chooses: str = CHOOSES,
 ) -> Trained:
+    """Train; `watched` says whether the end of a user's line is a gap that was still open when the log ended."""
     loop, goal = train_settings(recipe.train)
     count_I = torch.from_numpy(
         np.bincount(sequences.flat.item_N[sequences.flat.target_N], minlength=len(sequences.items) + 1)
@@ -213,9 +228,12 @@ def _fit(
         popularity_power=goal.popularity_power,
         precision=_precision(goal.precision, network),
         l1=goal.l1,
-        weight_of=_weight_of(goal.behavior_weights, sequences.behaviors),
+        weight_of=_weight_of(goal.target_weights, sequences.behaviors),
     )
     objective.prepare(network, torch.tensor(sequences.flat.value_N))
+    if network.upcoming is not None:
+        network.upcoming.look_at(sequences, watched)
+        objective = Joint(objective, goal.task_weights or "fixed", goal.head_weights)
     network.items.touched_rows = goal.item_rows == "touched" or (
         goal.item_rows == "auto" and goal.loss in DRAWING and network.num_items >= TOUCHED_FROM_ITEMS
     )
@@ -232,6 +250,7 @@ def _fit(
         folder=None if where.folder is None else where.folder / phase,
         resume=where.resume,
         made_of=json.dumps([dict(recipe.model), asdict(goal)], sort_keys=True),
+        chooses=chooses,
     )
 
 
@@ -246,12 +265,12 @@ def _weight_of(weights: Mapping[str, float], behaviors: Sequence[str]) -> torch.
     unknown = sorted(set(weights) - set(behaviors))
     if unknown:
         raise RecipeError(
-            f"[train] behavior_weights names {unknown[0]!r}, which the log does not have.",
+            f"[train] target_weights names {unknown[0]!r}, which the log does not have.",
             hint=f"Its behaviors: {', '.join(behaviors)}.",
         )
     weight_of = torch.tensor([1.0, *(weights.get(name, 1.0) for name in behaviors)])
     if not weight_of[1:].any():
-        raise RecipeError("[train] behavior_weights leaves nothing to learn: all are 0.", hint="Raise one.")
+        raise RecipeError("[train] target_weights leaves nothing to learn: all are 0.", hint="Raise one.")
     return weight_of
 
 

@@ -97,6 +97,7 @@ def train_network(
     folder: Path | None = None,
     resume: bool = False,
     made_of: str = "",
+    chooses: str = CHOOSES,
 ) -> Trained:
     """Train until the epochs are over or validation stops improving; leave the best weights in the network.
 
@@ -105,13 +106,14 @@ def train_network(
         objective: Says which losses train which parameters.
         sequences: The training events, nothing later.
         settings: How.
-        validate: Ranking quality now; `ndcg@10` chooses. None: train all epochs and keep the last weights.
+        validate: Quality now, `chooses` among its figures. None: train all epochs and keep the last weights.
         seed: Same seed, same weights.
         begin: Done to the network before its first step; its time is the first epoch's.
         progress: Told where the training is.
         folder: Where checkpoints and `log.jsonl` go; None keeps all in memory.
         resume: Go on from the checkpoint in `folder`, if there is one.
         made_of: What `network` and `objective` were made of, where it matters that a checkpoint be of the same.
+        chooses: The figure of `validate` by which the best epoch is known; larger is better.
 
     Raises:
         DataError: There is nothing to learn from.
@@ -133,7 +135,7 @@ def train_network(
             while len(state.log) < settings.epochs and not _stopped(state, settings, validate):
                 line = _epoch(network, objective, optimiser, sequences, settings, state, seed, begin, progress)
                 with optimiser.judged():
-                    _judge(line, state, validate, network)
+                    _judge(line, state, validate, network, chooses)
                     if line["best"]:
                         best = _copy(network)
                 progress.epoch(line)
@@ -172,7 +174,9 @@ def _epoch(
     rng = np.random.default_rng([seed, epoch])
     torch.manual_seed(int(rng.integers(2**62)))
     device = next(network.parameters()).device
-    cut = windows(sequences, network.max_len, settings.windows, rng)
+    upcoming = network.upcoming
+    watched_until = math.nan if upcoming is None or "time" not in upcoming.asked else float(upcoming.watched_until)
+    cut = windows(sequences, network.max_len, settings.windows, rng, watched_until)
     if len(cut) == 0:
         raise DataError(
             "There is nothing to learn from: no user has an event with a target event after it.",
@@ -195,11 +199,13 @@ def _epoch(
         state.padding += framed.target_BL.numel() - int(framed.batch.length_B.sum())
         if time.perf_counter() - reported > 0.2:
             reported = time.perf_counter()
-            progress.step(epoch, number / len(batches), _facts(state, loss_sum / targets, targets, reported - started))
+            progress.step(
+                epoch, number / len(batches), _facts(state, loss_sum / max(targets, 1), targets, reported - started)
+            )
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     state.seconds += seconds
     state.cpu_seconds += cpu_seconds
-    line = {"epoch": epoch, "loss": loss_sum / targets, "targets": targets, "steps": len(batches)}
+    line = {"epoch": epoch, "loss": loss_sum / max(targets, 1), "targets": targets, "steps": len(batches)}
     return {**line, "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
 
 
@@ -255,14 +261,14 @@ def _broken_off(error: RuntimeError, state: Trained, checkpoint: Checkpoint | No
     return NotTrainedError(f"The device {what} in epoch {len(state.log) + 1}: {text}", hint=f"{then}.")
 
 
-def _judge(line: dict[str, Any], state: Trained, validate: Validate | None, network: Network) -> None:
+def _judge(line: dict[str, Any], state: Trained, validate: Validate | None, network: Network, chooses: str) -> None:
     line["best"] = True
     if validate is not None:
         network.eval()
         started = time.perf_counter()
         line["validation"] = dict(validate())
         line["validation_seconds"] = round(time.perf_counter() - started, 3)
-        line["best"] = line["validation"][CHOOSES] > state.best_metrics.get(CHOOSES, -1.0)
+        line["best"] = line["validation"][chooses] > state.best_metrics.get(chooses, -math.inf)
     if line["best"]:
         state.best_epoch = line["epoch"]
         state.best_metrics = line.get("validation", {})

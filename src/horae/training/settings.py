@@ -14,9 +14,11 @@ from typing import Any, Literal
 from horae.errors import RecipeError
 from horae.models.compose import resolved
 from horae.models.ensemble import as_table, member_recipes
+from horae.models.upcoming.heads import QUESTIONS
 from horae.recipe import Recipe
 from horae.recipe import settings as read_settings
 from horae.recommend.recommender import RecommendSettings
+from horae.training.joint import check_weights
 from horae.training.loop import LoopSettings
 from horae.training.objectives import LossName, NegativesName, check_objective
 
@@ -68,7 +70,7 @@ class ObjectiveSettings:
             "events or fewer."
         },
     )
-    behavior_weights: dict[str, float] = field(
+    target_weights: dict[str, float] = field(
         default_factory=dict,
         metadata={
             "doc": "What a target counts in the loss, by its behavior: {purchase = 5.0}; 1 where not named, 0 for "
@@ -83,6 +85,27 @@ class ObjectiveSettings:
             "multiplies it and the catalog has 1,000 items or more."
         },
     )
+    task_weights: Literal["fixed", "uncertainty"] | None = field(
+        default=None,
+        metadata={
+            "doc": "How the losses of `[model] also` are added to the item's: each times its `fixed` weight (where "
+            "left out), or by weights that are learned, the less the more `uncertainty` a task has."
+        },
+    )
+    behavior_weight: float | None = field(
+        default=None, metadata={"doc": "Fixed weight of the next behavior's loss; 1 where left out, the item's is 1."}
+    )
+    time_weight: float | None = field(
+        default=None, metadata={"doc": "Fixed weight of the loss of the time to the next event; 1 where left out."}
+    )
+    value_weight: float | None = field(
+        default=None, metadata={"doc": "Fixed weight of the next value's loss; 1 where left out."}
+    )
+
+    @property
+    def head_weights(self) -> dict[str, float | None]:
+        """The weight of each head of `[model] also`, by its name."""
+        return {name: getattr(self, f"{name}_weight") for name in QUESTIONS}
 
 
 def check(recipe: Recipe) -> Recipe:
@@ -119,10 +142,11 @@ def check(recipe: Recipe) -> Recipe:
         goal.popularity_power,
         goal.l1,
     )
-    if goal.behavior_weights and model["head"] != "next_item":
+    if goal.target_weights and model["head"] != "next_item":
         raise RecipeError(
-            f'[train] behavior_weights has no effect with [model] head = "{model["head"]}".', hint="Remove it."
+            f'[train] target_weights has no effect with [model] head = "{model["head"]}".', hint="Remove it."
         )
+    check_weights(model.get("also", ()), goal.task_weights, goal.head_weights)
     train_table = {**asdict(goal), **asdict(loop)}
     known = {key: value for key, value in train_table.items() if value is not None}
     return replace(recipe, model=model, train=known, recommend=recommend)
@@ -153,10 +177,10 @@ def train_settings(table: Mapping[str, Any]) -> tuple[LoopSettings, ObjectiveSet
             read_settings(_AllTrainKeys, {key: table[key]}, "[train]")  # raises, naming the nearest key
     loop = LoopSettings.from_table(table)
     goal = read_settings(ObjectiveSettings, {k: v for k, v in table.items() if k in goal_keys}, "[train]")
-    for behavior, weight in goal.behavior_weights.items():
+    for behavior, weight in goal.target_weights.items():
         if not 0 <= weight < math.inf:
             raise RecipeError(
-                f"[train] behavior_weights.{behavior} = {weight}: expected 0 or more.", hint="0 leaves it out."
+                f"[train] target_weights.{behavior} = {weight}: expected 0 or more.", hint="0 leaves it out."
             )
     if goal.precision != "auto" and goal.loss != "softmax":
         raise RecipeError(f'[train] precision has no effect with loss = "{goal.loss}".', hint="Remove precision.")

@@ -20,11 +20,14 @@ import torch
 
 from horae.data.checks import repeat_share
 from horae.data.split import Split, split_by_time, split_leave_one_out
+from horae.data.stand_in import with_stand_in
 from horae.errors import DataError
+from horae.evaluation.forecasts.judge import calibrated_levels
 from horae.models.ensemble import Ensemble
 from horae.models.opponents import make_opponent
 from horae.recipe import Recipe
 from horae.recommend.device import device_of
+from horae.recommend.foretell import upcoming_of
 from horae.recommend.recommender import Recommender
 from horae.schema import BEHAVIOR, ITEM, Events
 from horae.sequences.history import Sequences
@@ -72,10 +75,13 @@ def train(
     split = _with_validation(data)
     chosen, choice = settled(wanted, split)
     chosen = check(chosen)
+    if not split.events.has_items and chosen.model.get("also"):
+        split = with_stand_in(split)
     if not split.events.has_items:
         raise DataError(
             "This log has no items, so there is nothing to recommend.",
-            hint="Name the item column with --columns item_id=..., or use `horae data describe` for what it holds.",
+            hint="Name the item column with --columns item_id=..., or train on when and how much alone: "
+            "--recipe which-what-when.",
         )
     where = options or Options()
     progress = where.progress or progress_for(None)
@@ -85,6 +91,8 @@ def train(
         progress.say(str(choice))
     trained = search(recommender, split, seed, where, progress)
     recommender.calibration = calibrated(recommender, split, seed)
+    if upcoming_of(recommender) is not None:
+        recommender.card["forecast"] = calibrated_levels(recommender, split, seed=seed).as_dict()
     finish(recommender, split, trained, seed, where, progress)
     recommender.card["training"] = cost(together(trained))
     if isinstance(recommender.model, Ensemble):

@@ -1,0 +1,218 @@
+import json
+import math
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.logs import events_of
+
+import horae
+from horae.data.split import split_by_time
+from horae.errors import DataError, NotTrainedError
+from horae.forecasting.events import forecast, forecast_run
+from horae.schema import Events, HistoryEvent
+from horae.training.progress import Quiet
+from horae.training.train import Options, train
+
+DAY = 86_400.0
+COLUMNS = [
+    "user_id",
+    "at",
+    "next_time_low",
+    "next_time",
+    "next_time_high",
+    "return_probability",
+    "behavior",
+    "behavior_probability",
+    "value_low",
+    "value",
+    "value_high",
+]
+SMALL = ["model.dim=8", "model.num_layers=1", "model.max_len=8", "train.epochs=2", "train.relearn=false"]
+
+
+def log(users=40, events=14, seed=0):
+    """Every other user comes about daily, the others every fifth day; every third event is a purchase."""
+    rng, rows = np.random.default_rng(seed), []
+    for user in range(users):
+        time, step = rng.random() * DAY, DAY if user % 2 else 5 * DAY
+        for number in range(events if user % 2 == 0 else 4 * events):
+            kind = ("view", "view", "buy")[number % 3]
+            rows.append((f"u{user:02}", f"i{rng.integers(6)}", time, kind, 3.0 + user % 7 if kind == "buy" else None))
+            time += step * math.exp(rng.normal(0, 0.5))
+    return events_of(rows, behaviors=("view", "buy"))
+
+
+def trained(events, *more):
+    return train(events, "which-what-when", overrides=[*SMALL, *more], options=Options(progress=Quiet()))
+
+
+@pytest.fixture(scope="module")
+def split():
+    return split_by_time(log())
+
+
+@pytest.fixture(scope="module")
+def recommender(split):
+    return trained(split)
+
+
+def test_everything_is_told_in_peoples_units(recommender):
+    told = horae.forecast(recommender)
+    frame = told.frame
+    assert frame.columns == COLUMNS and len(told) == 40 and told.notes == ()
+    assert frame.null_count().sum_horizontal().item() == 0
+    assert frame["at"].n_unique() == 1 and frame["at"][0] == recommender.events.frame["timestamp"].max()
+    assert (frame["at"] <= frame["next_time_low"]).all()
+    for low, middle, high in (COLUMNS[2:5], COLUMNS[8:11]):
+        assert (frame[low] <= frame[middle]).all() and (frame[middle] <= frame[high]).all()
+    assert frame["return_probability"].is_between(0, 1).all() and set(frame["behavior"]) <= {"view", "buy"}
+    chances = told.behaviors.group_by("request").agg(
+        pl.col("probability").sum(), pl.col("probability").max().alias("most")
+    )
+    assert np.allclose(chances["probability"], 1.0)
+    assert chances.sort("request")["most"].to_list() == pytest.approx(frame["behavior_probability"].to_list())
+
+
+def test_a_longer_time_to_return_in_is_never_less_likely(recommender):
+    day, week = (forecast(recommender, within=within).frame["return_probability"] for within in ("1d", timedelta(7)))
+    assert (day <= week).all() and (day < week).any()
+
+
+def test_who_has_been_silent_for_long_returns_later(recommender):
+    last = recommender.events.frame["timestamp"].max()
+    soon, late = (forecast(recommender, ["u01"], at=last + timedelta(days=days)).frame for days in (1, 30))
+    assert late["next_time"][0] >= last + timedelta(days=30)
+    assert late["return_probability"][0] < soon["return_probability"][0]
+    assert late["behavior_probability"].equals(
+        soon["behavior_probability"]
+    )  # what comes does not hang on when it is asked
+
+
+def test_events_at_or_after_the_asked_time_change_nothing(recommender):
+    at = datetime.fromtimestamp(25 * DAY, UTC)
+    rng, frame = np.random.default_rng(1), recommender.events.frame
+    later = (frame["timestamp"] >= at).to_numpy()
+    edited = frame.with_columns(
+        item_id=pl.Series(np.where(later, "i0", frame["item_id"].to_numpy())),
+        value=pl.Series(np.where(later, rng.random(len(frame)) * 99, frame["value"].to_numpy())),
+        timestamp=pl.when(pl.Series(later))
+        .then(pl.col("timestamp") + pl.duration(hours=7))
+        .otherwise(pl.col("timestamp")),
+        behavior=pl.when(pl.Series(later)).then(pl.lit("buy", frame["behavior"].dtype)).otherwise(pl.col("behavior")),
+    )
+    other = recommender.with_events(Events(edited))
+    assert later.sum() > 300
+    assert forecast(other, at=at).frame.equals(forecast(recommender, at=at).frame)
+
+
+def test_people_never_seen_are_told_by_their_history(recommender):
+    line = recommender.events.frame.filter(pl.col("user_id") == "u03")
+    brought = [HistoryEvent(*row) for row in line.select("item_id", "behavior", "timestamp", "value").iter_rows()]
+    at = line["timestamp"].max() + timedelta(hours=3)
+    seen, unseen = forecast(recommender, ["u03"], at=at).frame, forecast(recommender, histories=[brought], at=at).frame
+    assert unseen.drop("user_id").equals(seen.drop("user_id")) and unseen["user_id"].to_list() == [None]
+    at_once = forecast(recommender, histories=[brought]).frame
+    assert at_once["at"][0] == line["timestamp"].max()  # nobody said when: right after
+
+
+def test_what_cannot_be_told_is_null_and_said(recommender):
+    told = forecast(recommender, ["u01", "nobody"])
+    assert told.frame["next_time"].null_count() == 1 == told.frame["value"].null_count()
+    assert told.frame.row(1)[2:] == (None,) * 9 and "'nobody'" in told.notes[0]
+    assert told.behaviors["request"].unique().to_list() == [0]
+    timeless = forecast(recommender, histories=[["i1", "i2"], []])
+    assert (
+        timeless.frame["return_probability"].to_list() == [None, None] and timeless.frame["at"].to_list() == [None] * 2
+    )
+    assert timeless.frame["behavior"].null_count() == 1 and len(timeless.notes) == 2
+
+
+def test_an_appended_event_is_known_at_once(split):
+    recommender = trained(split, "train.epochs=1")
+    before = forecast(recommender, ["u02"]).frame
+    now = recommender.events.frame["timestamp"].max() + timedelta(days=1)
+    recommender.append("u02", "i1", "view", now)
+    after = forecast(recommender, ["u02"]).frame
+    assert after["at"][0] == now and after["next_time"][0] != before["next_time"][0]
+
+
+def test_a_run_read_back_says_the_same(recommender, tmp_path):
+    recommender.save(tmp_path / "run")
+    again = forecast_run(tmp_path / "run", ["u01", "u02"], within="12h")
+    assert again.frame.equals(forecast(recommender, ["u01", "u02"], within="12h").frame)
+    assert again.within_seconds == 43_200
+
+
+def test_a_run_that_tells_items_only_says_so(split):
+    plain = train(split, "popularity", options=Options(progress=Quiet()))
+    with pytest.raises(NotTrainedError, match="items only") as error:
+        forecast(plain)
+    assert "which-what-when" in error.value.hint
+
+
+@pytest.mark.parametrize("within", ["soon", "0d", timedelta(0)])
+def test_a_duration_that_is_none_is_refused(recommender, within):
+    with pytest.raises(DataError, match="within"):
+        forecast(recommender, within=within)
+
+
+def test_an_evaluation_judges_it_beside_simple_methods(recommender):
+    evaluation = horae.evaluate(recommender, recommender.split, opponents={}, bootstrap=50)
+    document = json.loads(json.dumps(evaluation.as_dict(), allow_nan=False))["forecast"]
+    assert document["events"] > 100 and document["users"] > 20
+    assert set(document["behavior"]["metrics"]) == {
+        "log_loss", "accuracy", "precision", "recall", "f1", "auc", "calibration_error",
+    }  # fmt: skip
+    assert set(document["time"]["metrics"]) == {"mae_seconds", "coverage", "width_seconds"}
+    assert set(document["value"]["metrics"]) == {"mae", "mse", "rmse", "mase", "coverage", "width"}
+    assert set(document["time"]["opponents"]) == {"poisson", "log_normal", "user_frequency", "last_again", "everybody"}
+    assert document["time"]["metrics"]["coverage"]["mean"] > 0.6
+    assert document["time"]["against"]["user_frequency"]["mae_seconds"]["difference"] is not None
+    assert document["return"]["events"] == 40 and 0 <= document["return"]["share"] <= 1
+    text = str(evaluation)
+    assert "next behavior" in text and "next time" in text and "back in" in text and "next value" in text
+    assert max(map(len, text.splitlines())) <= 80 and evaluation.passed
+
+
+def test_a_run_that_tells_items_only_has_no_such_section(split):
+    plain = train(split, "popularity", options=Options(progress=Quiet()))
+    assert horae.evaluate(plain, plain.split, opponents={}, bootstrap=0).as_dict()["forecast"] is None
+
+
+# --- other logs ---
+
+
+def test_a_log_without_items_still_says_when_and_how_much():
+    whole = log()
+    events = Events(whole.frame.drop("item_id").with_columns(value=pl.col("value").fill_null(1.0)))
+    recommender = trained(events)
+    assert recommender.items.all.to_list() == ["event"]
+    assert {"log_likelihood"} == set(recommender.log[0]["validation"])
+    told = forecast(recommender).frame
+    assert told["next_time"].null_count() == 0 == told["value"].null_count()
+    assert recommender.events.report.steps[-1].name == "stand_in_item"
+
+
+def test_a_log_without_items_is_refused_where_nothing_else_is_asked():
+    with pytest.raises(DataError, match="no items") as error:
+        train(Events(log().frame.drop("item_id")), "sasrec", options=Options(progress=Quiet()))
+    assert "which-what-when" in error.value.hint
+
+
+def test_without_times_or_values_the_rest_is_told_and_the_lack_is_said():
+    frame = log().frame.with_columns(timestamp=pl.lit(None, pl.Datetime("us", "UTC")), value=pl.lit(None, pl.Float64))
+    told = forecast(trained(Events(frame)))
+    assert told.frame["behavior"].null_count() == 0
+    assert all(told.frame[name].null_count() == 40 for name in COLUMNS[1:6] + COLUMNS[8:])
+    assert len(told.notes) == 2 and all("nothing was learned" in note for note in told.notes)
+
+
+def test_a_log_of_whole_days_full_of_ties_is_sound():
+    frame = log().frame.with_columns(pl.col("timestamp").dt.truncate("1d")).sort("user_id", "timestamp", "event_order")
+    recommender = trained(split_by_time(Events(frame)))
+    told = forecast(recommender, at=frame["timestamp"].max()).frame
+    assert told["next_time_high"].null_count() == 0 and told["return_probability"].is_finite().all()
+    judged = horae.evaluate(recommender, recommender.split, opponents={}, bootstrap=0).forecast
+    assert judged is not None and 0.5 < judged["time"]["metrics"]["coverage"]["mean"] <= 1.0
