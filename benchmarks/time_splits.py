@@ -20,6 +20,7 @@ import horae
 from benchmarks.quality import trained_and_judged
 from benchmarks.record import RESULTS
 from horae.data.split import Split, split_rolling
+from horae.training.choose import choose_recipe
 
 SETS = {
     "ml-1m-users-1-2999": "ml-1m/interactions_timestamped_users_1_2999.parquet",
@@ -32,9 +33,7 @@ SETS = {
 WEEKS = 8
 MIXED = {
     "recency and neighbours": ("recent-popularity", "recent-popularity", "item-knn"),
-    "sasrec, recency, neighbours": ("sasrec", "recent-popularity", "recent-popularity", "item-knn"),
-    "live recency and neighbours": ("live-popularity", "live-popularity", "item-knn"),
-    "sasrec, live recency, neighbours": ("sasrec", "live-popularity", "live-popularity", "item-knn"),
+    "sasrec, live recency, neighbours": ("sasrec", "live-popularity", "item-knn"),
 }
 """For a log whose items are new every week; a member that stands twice counts twice. `live-popularity` knows what
 everybody did up to each request, as a running service does; so does the opponent `recent_popularity_live`."""
@@ -71,7 +70,10 @@ def _over(splits: Sequence[Split], recipe: str) -> dict[str, Any]:
     """One recipe over the windows of a set; its figures are means over users of all windows."""
     members = MIXED.get(recipe, ())
     own = [f"model.ensemble={json.dumps(members)}"] if members else []
-    bounded = BOUNDED if not members or "sasrec" in members else ()
+    counted = (
+        "ensemble" in choose_recipe(splits[0]).recipe.model if recipe == "auto" else members and "sasrec" not in members
+    )
+    bounded = () if counted else BOUNDED
     name = "ensemble" if members else recipe
     runs = [trained_and_judged(split, name, [*own, *bounded], 0, OPPONENTS) for split in splits]
     if len(runs) == 1:

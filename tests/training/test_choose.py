@@ -86,13 +86,14 @@ def test_a_large_catalog_draws_its_negatives(monkeypatch):
     assert any("drawn items" in reason for reason in choice.reasons)
 
 
-def test_new_items_are_told():
+def test_where_items_are_new_every_week_it_asks_what_everybody_turns_to_now():
     old = walk(100, 12, 50, DAY).frame.rows()
     rows = [(row[0], row[1], row[3].timestamp()) for row in old]
     last = max(row[2] for row in rows)
     late = [(f"u{n}", f"new{n}", last + DAY + n) for n in range(100)]
     choice = choose_recipe(events_of(rows + late))
-    assert choice.facts.new_item_share > 0.5 and "items that had none before" in choice.reasons[-1]
+    assert choice.facts.new_item_share > 0.5 and choice.recipe.name == "news"
+    assert "items that had none before" in choice.reasons[0]
 
 
 def test_the_test_part_has_no_say():
