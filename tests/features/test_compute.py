@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from horae.errors import DataError
+from horae.data.clean import read_events
+from horae.data.simulate import ShopSettings, simulate
+from horae.errors import DataError, StoreError
 from horae.features.compute import FeatureBlocks, compute_features, write_features
 from horae.features.groups import GROUPS
 from horae.schema import Events
@@ -140,7 +142,12 @@ def test_editing_events_at_or_after_an_event_changes_no_feature_as_of_it(by: str
     events = log_of(made)
     number = data.draw(st.integers(0, len(made) - 1))
     own = made[number]
-    numbered = data.draw(edited(made, lambda n: n > number and made[n].seconds >= own.seconds, own.seconds))
+
+    def is_later(n: int) -> bool:  # of one time: after it in its user's line; on any other line nobody knows
+        placed_before = by == "user" and made[n].user == own.user and n < number
+        return n != number and made[n].seconds >= own.seconds and not placed_before
+
+    numbered = data.draw(edited(made, is_later, own.seconds))
     new_own = replace(data.draw(row(own.seconds)), user=own.user, item=own.item, device=own.device)
     again = relaid([(n, new_own if n == number else one) for n, one in numbered])
     one, two = (
@@ -210,3 +217,44 @@ def test_a_key_nobody_has_with_a_known_time_is_refused_in_words():
     events = log_of([Row("a", "x", START, "view", 1.0, None, 2.0, "s")])
     with pytest.raises(DataError, match="No event has both a known device"):
         compute_features(events, "device")
+
+
+def test_nothing_past_of_any_key_is_refused_and_leaves_no_file(tmp_path):
+    made = [Row("a", "x", START, "view", 1.0, None, 2.0, "s"), Row("a", "x", START + 90, "view", 1.0, "desk", 2.0, "s")]
+    with pytest.raises(DataError, match="No key had an event before"):
+        write_features(log_of(made), tmp_path / "f.parquet", "device", "2020-09-13T12:27:00")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(StoreError, match="Cannot write"):
+        write_features(log_of(made), tmp_path / "none" / "f.parquet")
+
+
+def test_a_simulated_shop_agrees_with_rolling_windows_of_polars():
+    shop = simulate(ShopSettings(users=60, items=40, events=6_000, days=90), seed=3)
+    events = read_events(shop.frame)
+    frame = pl.concat(FeatureBlocks(events, "item", windows=["1d", "7d"], groups=["windows", "distinct"], block=500))
+    rolled = (
+        events.frame.sort("item_id", "timestamp")
+        .rolling("timestamp", period="7d", closed="left", group_by="item_id")
+        .agg(
+            pl.len().alias("count"),
+            pl.col("value").sum().alias("sum"),
+            pl.col("value").mean().alias("mean"),
+            pl.col("value").std(ddof=0).alias("deviation"),
+            pl.col("user_id").n_unique().alias("distinct_users"),
+        )
+        .unique(["item_id", "timestamp"])
+    )
+    both = frame.join(rolled, on=["item_id", "timestamp"], how="left")
+    assert both.height == len(events) and (both["count"] > 3).sum() > 1_000
+    for name in ("count", "sum", "mean", "distinct_users"):
+        ours, theirs = (both[column].cast(pl.Float64).to_numpy() for column in (f"{name}_7d", name))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-5)
+    several = both.filter(pl.col("deviation_7d").is_not_null())
+    np.testing.assert_allclose(several["deviation_7d"], several["deviation"], rtol=1e-5, atol=1e-5)
+
+
+def test_a_grid_knows_leap_days():
+    made = [Row("a", "x", 1_709_000_000 + 86_400 * n, "view", 1.0, "desk", 2.0, "s") for n in range(5)]  # 2024-02-27
+    frame = compute_features(log_of(made), at="1d", windows=["1d"], groups=["windows"])
+    assert [f"{day:%m-%d}" for day in frame["timestamp"]] == ["02-28", "02-29", "03-01", "03-02", "03-03"]
+    assert frame["count_1d"].to_list() == [1] * 5

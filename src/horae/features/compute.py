@@ -95,6 +95,8 @@ class FeatureBlocks:
             yield number_B, frame
         if isinstance(self.asked, AtEvents) and len(self.book.outside):
             yield self.book.outside, self._unknown(schema)
+        elif schema is None:
+            raise DataError("No key had an event before the time asked for.", hint="Ask for a later time.")
 
     @property
     def rows(self) -> int | None:
@@ -195,8 +197,6 @@ def compute_features(
     )
     made = list(blocks.numbered())
     frames = [frame for _, frame in made]
-    if not frames:
-        raise DataError("No key had an event before the time asked for.", hint="Ask for a later time.")
     frame = pl.concat(frames)
     numbers = [number_B for number_B, _ in made if number_B is not None]
     order = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
