@@ -1,9 +1,10 @@
 """The reference pages and the results tables, made from the code: run `python docs/generate.py` after changing it.
 
 In: the package, and `benchmarks/results/*.json`. Out: `docs/reference/*.md`, `RESULTS.md`, the picture of quality
-against CPU seconds, and what stands between the markers `<!-- results -->` and `<!-- /results -->` in the READMEs and
-`docs/benchmarks.md`. With `--check` nothing is written; pages that differ are named and the exit code is 1. A result
-that is not whole is named, and nothing is written (exit code 3). It does not write the other pages: people do.
+against CPU seconds, what stands between the markers `<!-- results -->` and `<!-- /results -->` in the READMEs and
+`docs/benchmarks.md`, and the tables of features in `docs/features.md`. With `--check` nothing is written; pages that
+differ are named and the exit code is 1. A result that is not whole is named, and nothing is written (exit code 3). It
+does not write the other pages: people do.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 
 from making.command_line import cli_page
 from making.errors import errors_page
+from making.features import with_features
 from making.http import http_page
 from making.picture import quality_against_cpu
 from making.python import python_page
@@ -61,6 +63,7 @@ def pages() -> dict[Path, str]:
         made[PICTURE] = quality_against_cpu(result_of(contest))
     for name, language in RESULT_PAGES.items():
         made[ROOT / name] = with_results(ROOT / name, language, short=name.startswith("README"))
+    made[DOCS / "features.md"] = with_features(DOCS / "features.md")
     return made
 
 

@@ -18,7 +18,7 @@ from horae.features.windows import Sums
 
 __all__ = ["Bursts", "Gaps", "Recency"]
 
-UNKNOWN: Final = "unknown or contradicting times"
+UNKNOWN: Final = "times are unknown or contradict the order"
 KNOWN_FOR: Final = 10
 """A burst is said once the key has been known for so many windows."""
 

@@ -20,7 +20,7 @@ from horae.schema import ITEM, USER, VALUE
 
 __all__ = ["Distinct", "Extremes", "Sums", "Windows"]
 
-UNCLEAR: Final = "time window and unknown or contradicting times"
+UNCLEAR: Final = "a window of time where times are unknown or contradict the order"
 COVERED: Final = 0.1
 """A rate over time is said once the key has been known for this share of the window."""
 EPSILON: Final = 2.0**-52
@@ -190,7 +190,7 @@ class Distinct:
     windows: tuple[Window, ...]
     of_what: dict[str, str]
 
-    needs: ClassVar[str] = "items"
+    needs: ClassVar[str] = "items, or another key than the user"
     features: ClassVar[tuple[Feature, ...]] = (
         Feature("distinct_items_{window}", "items", UNCLEAR, "Different items in the window (not by item)."),
         Feature("distinct_users_{window}", "users", UNCLEAR, "Different users in the window (not by user)."),
