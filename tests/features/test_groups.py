@@ -8,6 +8,7 @@ import pytest
 
 from horae.errors import RecipeError
 from horae.features.compute import FeatureBlocks
+from horae.features.group import is_column_of
 from horae.features.groups import GROUPS, check_groups
 from tests.features.logs import HALF_LIVES, START, WINDOWS, Row, log_of
 
@@ -39,7 +40,7 @@ def test_every_column_is_one_feature_of_its_group_and_every_feature_has_a_column
     for by in ("user", "item"):
         for name, columns in computed(by).items():
             for column in columns:
-                features = [feature for feature in GROUPS[name].features if feature.is_of(column)]
+                features = [feature for feature in GROUPS[name].features if is_column_of(feature.name, column)]
                 assert len(features) == 1, (name, column)
                 found.add((name, features[0]))
     assert found == set(FEATURES)

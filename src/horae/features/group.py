@@ -23,7 +23,7 @@ from horae.features.spans import Window
 if TYPE_CHECKING:
     from horae.features.tables import Table
 
-__all__ = ["Column", "Feature", "Float32Array", "Group", "Wishes", "blank"]
+__all__ = ["Column", "Feature", "Float32Array", "Group", "Wishes", "blank", "is_column_of"]
 
 Float32Array = npt.NDArray[np.float32]
 Column = Float32Array | pl.Series
@@ -50,12 +50,6 @@ class Feature:
     unit: str
     null: str
     doc: str
-
-    def is_of(self, column: str) -> bool:
-        """Is this the feature that a column is?"""
-        parts = re.split(r"\{(\w+)\}", self.name)
-        texts = [re.escape(part) if n % 2 == 0 else PLACEHOLDERS.get(part, ".+") for n, part in enumerate(parts)]
-        return re.fullmatch("".join(texts), column) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +93,13 @@ class Group(Protocol):
         The same names in the same order for every block; float32 with NaN where null, or a Series for text.
         """
         ...
+
+
+def is_column_of(name: str, column: str) -> bool:
+    """Is this a column of the feature of that name, which may hold placeholders?"""
+    parts = re.split(r"\{(\w+)\}", name)
+    texts = [re.escape(part) if n % 2 == 0 else PLACEHOLDERS.get(part, ".+") for n, part in enumerate(parts)]
+    return re.fullmatch("".join(texts), column) is not None
 
 
 def blank(array: npt.NDArray[np.floating], where: BoolArray | None) -> Float32Array:
