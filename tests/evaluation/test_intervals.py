@@ -86,3 +86,23 @@ def test_one_user_gives_no_interval_and_nobody_gives_no_mean() -> None:
     assert intervals(np.array([[0.3]])) == [Interval(0.3)]
     assert intervals(np.empty((0, 1))) == [Interval(None)]
     assert Interval(0.5, 0.4, 0.6).as_dict("difference") == {"difference": 0.5, "low": 0.4, "high": 0.6}
+
+
+def test_users_in_several_folds_are_one_draw_and_the_interval_holds_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    held = {"clusters": 0, "as if independent": 0}
+    for _ in range(150):
+        taste_U = rng.normal(0.3, 0.2, 80)  # what a user is worth in every fold
+        folds_U = rng.integers(1, 7, 80)
+        values = [taste_U[user] + rng.normal(0, 0.05, folds) for user, folds in enumerate(folds_U)]
+        total_U1 = np.array([[value.sum()] for value in values])
+        clusters = Resamples(80, 200, seed=1).ratios(total_U1, folds_U[:, None].astype(float))[:, 0]
+        flat = np.concatenate(values)[:, None]
+        for name, drawn in (
+            ("clusters", clusters),
+            ("as if independent", Resamples(len(flat), 200, 1).means(flat)[:, 0]),
+        ):
+            low, high = np.percentile(drawn, (2.5, 97.5))
+            held[name] += int(low <= 0.3 <= high)
+    assert held["clusters"] / 150 == pytest.approx(0.94, abs=0.045)
+    assert held["as if independent"] / 150 < 0.8
