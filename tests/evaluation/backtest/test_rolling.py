@@ -166,7 +166,7 @@ def test_one_fold_has_no_decay_to_show() -> None:
 
 def test_a_share_of_the_events_is_a_window_too() -> None:
     found = backtest(log(), fit, folds=3, window=0.1, bootstrap=100)
-    assert "0.1 of the events" in str(found) and "window" in found.answer
+    assert "10% of the events" in str(found) and "window" in found.answer
     assert found.as_dict()["backtest"]["window_days"] is None
 
 

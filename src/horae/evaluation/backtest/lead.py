@@ -27,7 +27,19 @@ from horae.evaluation.metrics import AT_K, Ranks
 from horae.evaluation.metrics.ranks import BoolArray, FloatArray, IndexArray
 from horae.recommend.recommender import Recommender
 
-__all__ = ["LONGEST", "LeadRow", "LeadTables", "gaps_of", "once_of", "once_rows", "step_rows", "values_at"]
+__all__ = [
+    "DAY_SECONDS",
+    "LONGEST",
+    "LeadRow",
+    "LeadTables",
+    "Once",
+    "Steps",
+    "gaps_of",
+    "once_of",
+    "once_rows",
+    "step_rows",
+    "values_at",
+]
 
 DAY_SECONDS: Final = 86_400.0
 LONGEST: Final = 30 * DAY

@@ -56,6 +56,9 @@ class Pool:
     Args:
         crowd: Whose values.
         columns: Their names.
+
+    Source: Field and Welsh 2007, Bootstrapping clustered data, section 2 (whole clusters drawn with replacement).
+    Differs: A ratio of sums, since clusters differ in size; percentile intervals.
     """
 
     def __init__(self, crowd: Crowd, columns: Sequence[str]) -> None:

@@ -68,6 +68,9 @@ def backtest(
     Raises:
         DataError: No times or items, too short a log for so many windows, or nobody to judge in any window.
 
+    Source: Tashman 2000, Out-of-sample tests of forecasting accuracy, section 3 (rolling origin, recalibrated).
+    Differs: Origins are one test window apart, and each model also answers the later windows, as it was.
+
     Example:
         ```python
         tested = horae.backtest(events, lambda past: horae.train(past, "markov"), folds=3, window="14d")

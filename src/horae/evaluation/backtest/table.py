@@ -38,7 +38,7 @@ def backtest_text(document: Document) -> str:
 def plan_text(plan: Document) -> str:
     """What was asked, in a sentence without its end."""
     share = plan["window_days"] is None
-    window = f"{float(plan['window']):.3g} of the events" if share else times(1, plan)
+    window = f"{100 * float(plan['window']):.3g}% of the events" if share else times(1, plan)
     training = "all that is known before" if plan["train_days"] is None else f"the last {plan['train_days']:g} days"
     folds = "1 fold" if plan["folds"] == 1 else f"{plan['folds']} folds"
     return f"{folds} of {window}, each model fitted on {training}, {plan['targets']} targets"
