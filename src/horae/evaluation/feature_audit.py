@@ -122,6 +122,7 @@ def audit_features(
             past = events.frame.filter(events.frame["timestamp"] < at)
             return past.group_by("user_id").len("events")
 
+
         horae.audit_features(totals, events).refuse()
         ```
     """
