@@ -118,12 +118,8 @@ def audit_features(
 
     Example:
         ```python
-        def totals(events, at):
-            past = events.frame.filter(events.frame["timestamp"] < at)
-            return past.group_by("user_id").len("events")
-
-
-        horae.audit_features(totals, events).refuse()
+        before = lambda events, at: events.frame.filter(pl.col("timestamp") < at)
+        horae.audit_features(lambda events, at: before(events, at).group_by("user_id").len(), events).refuse()
         ```
     """
     if events.times == "none":
