@@ -13,7 +13,7 @@ from horae.data.clean import read_events
 from horae.data.simulate import ShopSettings, simulate
 from horae.errors import DataError, StoreError
 from horae.features.compute import FeatureBlocks, compute_features, write_features
-from horae.features.groups import GROUPS
+from horae.features.groups import GROUPS, ON_REQUEST
 from horae.schema import Events
 from tests.features import naive
 from tests.features.logs import HALF_LIVES, START, STEPS, WINDOWS, Row, log_of, row, rows
@@ -40,9 +40,16 @@ def column_of(by: str) -> str:
     return {"user": "user_id", "item": "item_id"}.get(by, by)
 
 
+def whole(events: Events, by: str = "user", at="events", **wishes) -> FeatureBlocks:
+    """All groups, those on request included, where the log has times."""
+    usual = FeatureBlocks(events, by, at, **wishes)
+    more = ON_REQUEST if "calendar" in usual.groups else ()
+    return FeatureBlocks(events, by, at, groups=[*usual.groups, *more], **wishes)
+
+
 def features_of(events: Events, by: str, at="events", block: int = 1 << 18, only=tuple(GROUPS)) -> pl.DataFrame:
     more = {"relations": relations()} if by == "user" else {}
-    made = FeatureBlocks(events, by, at, windows=WINDOWS, half_lives=HALF_LIVES, block=block, **more)
+    made = whole(events, by, at, windows=WINDOWS, half_lives=HALF_LIVES, block=block, **more)
     made.groups = {name: group for name, group in made.groups.items() if name in only}
     return pl.concat(made)
 
@@ -176,7 +183,7 @@ def test_editing_events_at_or_after_a_time_changes_no_feature_as_of_it(by: str, 
 
 def test_the_property_covers_every_registered_group():
     made = log_of([Row("a", "x", START + n, "view", 1.0, "phone", 2.0, "s") for n in range(3)])
-    blocks = FeatureBlocks(made, windows=WINDOWS, relations=relations())
+    blocks = whole(made, windows=WINDOWS, relations=relations())
     assert set(GROUPS) - set(blocks.groups) <= {"tables"}  # see test_tables.py
 
 

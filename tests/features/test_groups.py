@@ -30,7 +30,8 @@ FEATURES = [(name, feature) for name, group in GROUPS.items() for feature in gro
 def computed(by: str) -> dict[str, list[str]]:
     """Columns of each group."""
     more = {"relations": RELATIONS, "tables": {"plans": TABLE}} if by == "user" else {}
-    blocks = FeatureBlocks(LOG, by, windows=WINDOWS, half_lives=HALF_LIVES, **more)
+    names = [name for name in GROUPS if by == "user" or name not in ("circle", "tables")]
+    blocks = FeatureBlocks(LOG, by, groups=names, windows=WINDOWS, half_lives=HALF_LIVES, **more)
     ((_, at),) = blocks.asked.moments(blocks.book, 100)
     return {name: list(group.compute(at.lines, at)) for name, group in blocks.groups.items()}
 

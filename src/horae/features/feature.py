@@ -19,13 +19,13 @@ Columns = dict[str, Float32s]
 
 @dataclass(frozen=True)
 class Feature:
-    """One column.
+    """A kind of column.
 
     Attributes:
-        name: As in the output.
-        unit: Of its numbers, such as `days` or `share`.
-        null: When there is no number.
-        doc: What it is.
+        name: As in the output; `{window}`, `{half_life}`, `{column}` stand for what was asked, or what the log has.
+        unit: What the number counts; `of the value` where it is in the unit of the log's values.
+        null: When it is null.
+        doc: What it is, in a sentence.
     """
 
     name: str

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from horae.features.book import LineBlock, LineBook
+from horae.features.feature import Feature
 from horae.features.moments import Moments
 from horae.features.scans import BoolArray
 from horae.features.spans import Window
@@ -33,23 +34,6 @@ PLACEHOLDERS: Final = {
     "window": r"(?:\d+(?:\.\d+)?(?:s|min|h|d|w)|n\d+|all)",
     "half_life": r"\d+(?:\.\d+)?(?:s|min|h|d|w)",
 }
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A kind of column.
-
-    Attributes:
-        name: As in the output; `{window}`, `{half_life}`, `{column}` stand for what was asked, or what the log has.
-        unit: What the number counts; `of the value` where it is in the unit of the log's values.
-        null: When it is null.
-        doc: What it is, in a sentence.
-    """
-
-    name: str
-    unit: str
-    null: str
-    doc: str
 
 
 @dataclass(frozen=True, eq=False)

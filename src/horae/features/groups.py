@@ -13,6 +13,7 @@ from horae.features.group import Group, Wishes
 from horae.features.recency import Bursts, Gaps, Recency
 from horae.features.session import Session
 from horae.features.tables import Tables
+from horae.features.temporal import CalendarGroup, RhythmGroup, TrendGroup
 from horae.features.windows import Distinct, Extremes, Windows
 
 __all__ = ["GROUPS", "check_groups", "chosen"]
@@ -29,18 +30,24 @@ GROUPS: Final[Mapping[str, type[Group]]] = {
     "context": Context,
     "circle": Circle,
     "tables": Tables,
+    "calendar": CalendarGroup,
+    "rhythm": RhythmGroup,
+    "trend": TrendGroup,
 }
+
+ON_REQUEST: Final = frozenset({"rhythm", "trend"})
+"""Left out where no names are given: they look at the whole log for every block of lines."""
 
 
 def chosen(names: Sequence[str] | None, wishes: Wishes) -> dict[str, Group]:
-    """The groups asked for; without names, all that the log has what they need for.
+    """The groups asked for; without names, all but `ON_REQUEST` that the log has what they need for.
 
     Raises:
         RecipeError: No such group, one named twice, or none.
         DataError: A group that was asked for needs what the log does not have.
     """
     if names is None:
-        made = {name: group.of(wishes) for name, group in GROUPS.items()}
+        made = {name: group.of(wishes) for name, group in GROUPS.items() if name not in ON_REQUEST}
         return {name: group for name, group in made.items() if group is not None}
     check_groups(names)
     _check_effect(names, wishes)
