@@ -25,7 +25,7 @@ def test_every_network_learns_what_no_mean_of_weeks_shows(name: str):
     own = trainer(
         name,
         NetworkSettings(
-            dim=8, epochs=8, windows_per_epoch=256, batch_size=16, window=21, learning_rate=0.01, dropout=0.0
+            dim=8, epochs=8, windows_per_epoch=256, batch_size=32, window=21, learning_rate=0.02, dropout=0.0
         ),
     )
     table = table_of(*rows)

@@ -1,8 +1,10 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.logs import events_of
 
 from horae.errors import DataError
@@ -74,6 +76,28 @@ def test_as_of_a_time_only_events_before_it_count_and_bins_that_ended():
     table = series_of_events(WORKED, "all", "count", at=moment)
     assert rows_of(table) == {"all": [3, 0, 1]}
     assert rows_of(series_of_events(WORKED, "all", "count", at=datetime(2024, 1, 4, tzinfo=UTC))) == {"all": [3, 0, 1]}
+
+
+ROW = st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.floats(0, 12), st.floats(-9, 9))
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(ROW, max_size=12),
+    st.lists(ROW, max_size=6),
+    st.floats(2, 11),
+    st.sampled_from(["all", "user", "item"]),
+    st.sampled_from(["count", "sum", "mean", "last"]),
+    st.sampled_from(["6h", "1d"]),
+)
+def test_no_event_at_or_after_a_time_changes_the_series_as_of_it(rows, others, day, by, of, every):
+    at = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day)
+    sure = [(user, item, when, 1.0) for user in "ab" for item in "xy" for when in (0.5, 1.5)]
+    before = [row for row in rows if START + row[2] * DAY < at.timestamp() - 1]
+    after = [(user, item, day + (12 - day) * when / 12 + 1e-4, value) for user, item, when, value in others]
+    known, all_of_it = (series_of_events(log(*sure, *before, *more), by, of, every, at=at) for more in ([], after))
+    assert known.keys.to_list() == all_of_it.keys.to_list() and known.first_bin == all_of_it.first_bin
+    assert np.array_equal(known.value_ST, all_of_it.value_ST, equal_nan=True)
 
 
 def test_a_category_comes_from_the_catalog_and_a_column_from_the_log():

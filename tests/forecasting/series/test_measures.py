@@ -8,14 +8,16 @@ LEVELS = (0.1, 0.5, 0.9)
 
 def test_the_scale_of_mase_by_hand():
     value = np.array([[1.0, 2, 3, 5, 4, 9], [1, np.nan, 3, 5, np.nan, 9]])
-    assert scale_of(value, 3).tolist() == pytest.approx([(4 + 2 + 6) / 3, (4 + 6) / 2])
-    assert scale_of(value, 1)[0] == pytest.approx((1 + 1 + 2 + 1 + 5) / 5)
+    true = np.full((2, 1), 100.0)
+    assert scale_of(value, 3, true).tolist() == pytest.approx([(4 + 2 + 6) / 3, (4 + 6) / 2])
+    assert scale_of(value, 1, true)[0] == pytest.approx((1 + 1 + 2 + 1 + 5) / 5)
 
 
 def test_the_scale_is_defined_where_nothing_varies():
-    value = np.array([[5.0, 5, 5, 5], [0, 0, 0, 0], [1, 2, 1, 2], [np.nan, np.nan, np.nan, 3]])
-    # the constant by its size, zeros by 1, the alternating one (season 2) by its step, one point by its size
-    assert scale_of(value, 2).tolist() == [5, 1, 1, 3]
+    value = np.array([[5.0, 5, 5, 5], [1, 2, 1, 2], [np.nan, np.nan, np.nan, 3], [0, 0, 0, 0], [0, 0, 0, 0]])
+    true = np.array([[9.0, 9], [9, 9], [9, 9], [8, 0], [0, np.nan]])
+    # the constant and the single point by their size, the alternating one (season 2) by its step, zeros by what came
+    assert scale_of(value, 2, true).tolist() == [5, 1, 3, 4, 1]
 
 
 def test_measures_by_hand():

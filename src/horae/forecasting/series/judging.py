@@ -110,7 +110,11 @@ def judge(
             said_SHQ[_unborn(known)] = np.nan
             said[method.name].append(said_SHQ)
             seconds[method.name] += time.perf_counter() - started
-    scale_OS1 = np.stack([scale_of(table.value_ST[:, :origin], table.season) for origin in origins])[..., None]
+    scales = [
+        scale_of(table.value_ST[:, :origin], table.season, true_SH)
+        for origin, true_SH in zip(origins, true_OSH, strict=True)
+    ]
+    scale_OS1 = np.stack(scales)[..., None]
     stacked = {name: np.stack(parts) for name, parts in said.items()}
     errors = {name: measured(true_OSH, one, scale_OS1, levels) for name, one in stacked.items()}
     return Judged(tuple(origins), true_OSH, stacked, errors, seconds)

@@ -19,18 +19,23 @@ MEASURES: Final = ("mae", "mse", "mase", "coverage", "width", "pinball")
 """What `measured` gives; RMSE is the root of the mean of `mse`."""
 
 
-def scale_of(value_ST: Floats, season: int) -> Floats:
+def scale_of(value_ST: Floats, season: int, true_SH: Floats) -> Floats:
     """`scale_S`: the mean absolute difference to the value one season before, what MASE counts errors in.
 
     Where that is zero or cannot be had (a constant series, a short one): the difference to the value before; else the
-    mean absolute value; else 1. So it is never zero.
+    mean absolute value; of a history of zeros, the mean absolute value of what came; else 1. So it is never zero.
+
+    Args:
+        value_ST: The history.
+        season: Bins of a season.
+        true_SH: What came after it.
 
     Source: Hyndman & Koehler 2006 (doi:10.1016/j.ijforecast.2006.03.001), section 3, with the seasonal naive forecast.
     Differs: the fallbacks; the paper leaves such series undefined.
     """
     scale_S = np.full(len(value_ST), np.nan)
     candidates = [np.abs(value_ST[:, lag:] - value_ST[:, :-lag]) for lag in (season, 1) if lag < value_ST.shape[1]]
-    for candidate in [*candidates, np.abs(value_ST)]:
+    for candidate in [*candidates, np.abs(value_ST), np.abs(true_SH)]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a row without any known difference
             mean_S = np.nanmean(candidate, axis=1)
