@@ -162,6 +162,12 @@ def test_ets_and_arima_stand_beside_on_the_largest_series_and_may_be_asked_for()
     assert asked.metrics["series"] == 3 and asked.metrics["mase"] < asked.opponents["seasonal-naive"]["mase"]
 
 
+def test_ets_and_arima_stand_beside_on_fewer_series_where_the_season_is_long():
+    settings = SeriesSettings(classic_series=20)
+    assert [settings.classic_beside(season) for season in (1, 7, 12, 24, 52)] == [20, 20, 20, 6, 20]
+    assert SeriesSettings(classic_series=0).classic_beside(24) == 0
+
+
 @pytest.mark.parametrize(
     ("asked", "match"), [({"model": "prophet"}, "no method 'prophet'"), ({"horizon": 0}, "horizon = 0")]
 )

@@ -18,6 +18,7 @@ import numpy as np
 
 from horae.errors import MissingExtraError
 from horae.forecasting.series.every import Floats
+from horae.forecasting.series.settings import LONGEST_SEASON
 from horae.forecasting.series.simple import filled
 
 __all__ = ["ARIMA", "CLASSIC", "ETS", "have_statsmodels"]
@@ -26,8 +27,6 @@ ETS_MODULE: Final = "statsmodels.tsa.exponential_smoothing.ets"
 SARIMAX_MODULE: Final = "statsmodels.tsa.statespace.sarimax"
 LONGEST: Final = 730
 """Newest bins that are looked at: older ones cost time and tell little."""
-LONGEST_SEASON: Final = 24
-"""Longer seasons are left to the other methods: the state would grow too large."""
 Orders = tuple[tuple[int, int, int], tuple[int, int, int, int]]
 
 

@@ -233,7 +233,8 @@ def forecast_table(
     names, notes = names_for(model, settings)
     able = trainable(names, model, table, plan, horizon)
     device = device_of(options.device)
-    most = {name: len(table) if name == model else min(settings.classic_series, len(table)) for name in able}
+    beside = min(settings.classic_beside(table.season), len(table))
+    most = {name: len(table) if name == model else beside for name in able}
     methods = [method_of(name, table.season, horizon, settings, most[name], seed, device) for name in able]
     choice = choose(model, methods, table, plan, horizon, settings, progress)
     again: Refit = "once" if not plan.validation else settings.refit

@@ -6,11 +6,15 @@ In: plain values. Out: `SeriesSettings`, `NetworkSettings`. Knows no series.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from horae.errors import RecipeError
 
 __all__ = ["NetworkSettings", "Of", "Refit", "SeriesSettings"]
+
+CHEAP_SEASON: Final = 12
+LONGEST_SEASON: Final = 24
+"""ETS and ARIMA have no terms for longer ones: the state would grow too large."""
 
 Of = Literal["count", "sum", "mean", "last"]
 Refit = Literal["once", "each", "never"]
@@ -69,7 +73,8 @@ class SeriesSettings:
         season: Bins after which habits begin again; 0: as the width of the bins says (24 hours, 7 days, 52 weeks).
         behaviors: Only events of these kinds; empty: all.
         max_series: Of more series, those with the most (events; or the largest sum) are forecast.
-        classic_series: ETS and ARIMA stand beside on so many of the largest series only, as each costs seconds.
+        classic_series: ETS and ARIMA stand beside on so many of the largest series only, as each costs a second; on a
+            third of these where a season has 24 bins, as each costs many.
         keep_last: The log's last bin is whole, whatever its last event says.
         origins: Times from which the test part is forecast; fewer where the history is short.
         validation_origins: The same for the part before it, which chooses the model.
@@ -105,6 +110,11 @@ class SeriesSettings:
     def levels(self) -> tuple[float, float, float]:
         """The quantiles that are asked for: lower bound, middle, upper bound."""
         return ((1 - self.interval) / 2, 0.5, (1 + self.interval) / 2)
+
+    def classic_beside(self, season: int) -> int:
+        """Series on which ETS and ARIMA stand beside: fewer where a longer season makes each dear."""
+        dear = CHEAP_SEASON < season <= LONGEST_SEASON
+        return max(1, self.classic_series // 3) if dear and self.classic_series else self.classic_series
 
 
 def _need(holds: bool, name: str, value: object, expected: str) -> None:
