@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from horae.features.describing import describe
     from horae.forecasting.autoencoder import AutoencoderSettings
     from horae.forecasting.events import forecast
-    from horae.forecasting.series.forecast import SeriesForecast, forecast_series
+    from horae.forecasting.series.forecast import forecast_series
+    from horae.forecasting.series.result import SeriesForecast
     from horae.forecasting.series.settings import NetworkSettings, SeriesSettings
     from horae.recommend.recommender import Recommender
     from horae.recommend.run import load
@@ -72,7 +73,7 @@ _HOME = {
     "RemoteError": "errors",
     "Requests": "schema",
     "RunError": "errors",
-    "SeriesForecast": "forecasting.series.forecast",
+    "SeriesForecast": "forecasting.series.result",
     "SeriesSettings": "forecasting.series.settings",
     "Scaler": "data.scale",
     "ShopSettings": "data.shop.settings",

@@ -14,7 +14,7 @@ from horae.forecasting.series.words import standing, table_rows
 from horae.page import COLORS, Page
 
 if TYPE_CHECKING:
-    from horae.forecasting.series.forecast import SeriesForecast
+    from horae.forecasting.series.result import SeriesForecast
 
 __all__ = ["forecast_page"]
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from horae.errors import RecipeError
 
-__all__ = ["NetworkSettings", "Of", "Refit", "SeriesSettings"]
+__all__ = ["LONGEST_SEASON", "NetworkSettings", "Of", "Refit", "SeriesSettings"]
 
 CHEAP_SEASON: Final = 12
 LONGEST_SEASON: Final = 24
