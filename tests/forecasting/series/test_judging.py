@@ -126,3 +126,9 @@ def test_names_for_auto_and_for_one():
     assert set(everybody) == set(METHODS) and notes == []
     beside, _ = names_for("lstm", SMALL)
     assert "lstm" in beside and "transformer" not in beside and "ets" in beside
+
+
+def test_without_statsmodels_the_others_stand_and_it_is_said(monkeypatch):
+    monkeypatch.setattr("horae.forecasting.series.methods.have_statsmodels", lambda needed=(): False)
+    names, notes = names_for("auto", SMALL)
+    assert not {"ets", "arima"} & set(names) and "horae[series]" in notes[0]
