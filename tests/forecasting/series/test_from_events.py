@@ -78,6 +78,11 @@ def test_as_of_a_time_only_events_before_it_count_and_bins_that_ended():
     assert rows_of(series_of_events(WORKED, "all", "count", at=datetime(2024, 1, 4, tzinfo=UTC))) == {"all": [3, 0, 1]}
 
 
+def test_a_long_silence_before_the_time_asked_about_is_told():
+    table = series_of_events(WORKED, at=datetime(2024, 2, 1, tzinfo=UTC))
+    assert table.num_bins == 31 and "No event in 26 days before 2024-02-01" in table.notes[0]
+
+
 ROW = st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.floats(0, 12), st.floats(-9, 9))
 
 

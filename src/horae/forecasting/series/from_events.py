@@ -138,7 +138,11 @@ def _last_whole_bin(times: pl.Series, bins: Every, at: datetime | None, keep: bo
     """The number of the last bin that the log covers to its end."""
     if at is not None:
         moment = pl.Series([at]).dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-        return int(bins.numbers(moment)[0]) - 1
+        last = int(bins.numbers(moment)[0]) - 1
+        silent = last - int(bins.numbers(pl.Series([times.max()], dtype=times.dtype))[0])
+        if silent > bins.season:
+            notes.append(f"No event in {bins.ahead(silent)} before {at:%Y-%m-%d %H:%M}: taken as nothing happening.")
+        return last
     latest = pl.Series([times.max()], dtype=times.dtype)
     last = int(bins.numbers(latest)[0])
     if keep or _is_whole(times, bins, last):

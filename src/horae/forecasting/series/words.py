@@ -62,9 +62,10 @@ def _beside(document: Document, name: str) -> str:
     one = document["against"].get(name, {}).get("mase")
     if one is None or one["difference"] is None:
         return ""
+    turned = {key: None if value is None else 0.0 - value for key, value in one.items()}  # 0.0 - 0.0 has no minus
     if one["low"] is None:
-        return f"{-one['difference']:+.3f}"
-    return f"{-one['difference']:+.3f} [{-one['high']:+.3f}, {-one['low']:+.3f}]"
+        return f"{turned['difference']:+.3f}"
+    return f"{turned['difference']:+.3f} [{turned['high']:+.3f}, {turned['low']:+.3f}]"
 
 
 def _number(value: float) -> str:
