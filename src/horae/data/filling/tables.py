@@ -128,7 +128,7 @@ def series_lines(frame: pl.DataFrame, until: Until | None, *, train: bool = True
     time_N = micros(frame[TIMESTAMP])
     order = stable_order([time_N, code_N])
     order_N = np.arange(frame.height) if order is None else order
-    line_N, names = _numbered(code_N[order_N], frame[SERIES].gather(order_N))
+    line_N, first_L = _numbered(code_N[order_N])
     time_N = time_N[order_N]
     end = np.inf if until is None else _end_micros(until)
     lines = Lines(
@@ -139,7 +139,7 @@ def series_lines(frame: pl.DataFrame, until: Until | None, *, train: bool = True
         train_N=(time_N < end) & train,
         tie_N=np.arange(frame.height),
         shared=True,
-        names=names,
+        names=frame[SERIES].gather(order_N[first_L]).to_list(),
     )
     return _Sorted(lines, order_N)
 
@@ -169,7 +169,7 @@ def event_lines(frame: pl.DataFrame, by: Sequence[str], until: Until | None) -> 
     time_N = micros(frame[TIMESTAMP])
     order = stable_order([code_N] if own else [time_N, code_N])
     order_N = np.arange(frame.height) if order is None else order
-    line_N, names = _numbered(code_N[order_N], frame.select(by).to_struct().gather(order_N))
+    line_N, first_L = _numbered(code_N[order_N])
     train_N = _train(frame, until)[order_N]
     second_N = np.where(frame[TIMESTAMP].is_null().to_numpy(), np.nan, time_N / 1e6)[order_N]
     row_N = np.arange(frame.height)
@@ -183,7 +183,7 @@ def event_lines(frame: pl.DataFrame, by: Sequence[str], until: Until | None) -> 
         train_N=train_N,
         tie_N=np.maximum.accumulate(np.where(fresh, row_N, 0)) if len(row_N) else row_N,
         shared=False,
-        names=names,
+        names=frame.select(by)[order_N[first_L]].rows(),
         wide_N=None if wide_N is None else wide_N[order_N],
         wide_names=() if wide_N is None else _wide_names(frame, wide_N, by[1:]),
     )
@@ -210,27 +210,38 @@ def _end_micros(until: Until) -> float:
 
 
 def _codes(frame: pl.DataFrame, by: Sequence[str]) -> Array:
-    """One number per combination, in ascending order of the first column, then the next."""
-    code_N = np.zeros(frame.height, np.int64)
+    """One number per combination, from 0, without gaps."""
+    code_N, size = np.zeros(frame.height, np.int64), 1
     for name in by:
         column = frame[name].to_physical() if isinstance(frame.schema[name], pl.Enum) else frame[name]
         if name not in (USER, ITEM) and column.null_count():
             column = column.cast(pl.String).fill_null("")
-        codes, size = id_codes(column)
-        code_N = np.unique(code_N * max(size, 1) + codes, return_inverse=True)[1].astype(np.int64)
+        codes, more = id_codes(column)
+        code_N, size = _dense(code_N * max(more, 1) + codes, size * max(more, 1))
     return code_N
 
 
-def _numbered(code_N: Array, key_N: pl.Series) -> tuple[Array, list[Hashable]]:
+def _dense(code_N: Array, size: int) -> tuple[Array, int]:
+    """The same numbers in their order without gaps, and how many there are; by counting where that is cheaper."""
+    if size > 4 * len(code_N) + 1_000_000:
+        known, dense_N = np.unique(code_N, return_inverse=True)
+        return dense_N.astype(np.int64), len(known)
+    there = np.zeros(size, dtype=np.bool_)
+    there[code_N] = True
+    return (np.cumsum(there) - 1)[code_N], int(there.sum())
+
+
+def _numbered(code_N: Array) -> tuple[Array, Array]:
+    """For sorted codes: each row's line, and the first row of each line."""
     first = np.ones(len(code_N), dtype=np.bool_)
     first[1:] = code_N[1:] != code_N[:-1]
-    names = [tuple(name.values()) if isinstance(name, dict) else name for name in key_N.filter(pl.Series(first))]
-    return np.cumsum(first) - 1, names
+    return np.cumsum(first) - 1, np.flatnonzero(first)
 
 
 def _wide_names(frame: pl.DataFrame, wide_N: Array, by: Sequence[str]) -> list[Hashable]:
-    row_W = np.unique(wide_N, return_index=True)[1]
-    return [tuple(row) for row in frame.select(by)[row_W].iter_rows()]
+    row_W = np.zeros(int(wide_N.max(initial=-1)) + 1, np.int64)
+    row_W[wide_N] = np.arange(len(wide_N))
+    return list(frame.select(by)[row_W].rows())
 
 
 def _values(column: pl.Series) -> Floats:
