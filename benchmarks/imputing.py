@@ -1,4 +1,4 @@
-"""A fifth of daily values hidden, as single days and as whole blocks: who guesses them best, set by set?
+"""A fifth of daily values hidden, as days, as blocks and as outages of all series: who guesses best, set by set?
 
 Errors are in standard deviations of each series' known values, so that revenue and orders can stand in one number; all
 methods may look at what is known on both sides. For a try, HORAE_IMPUTING_SERIES bounds the series of a set,
@@ -79,6 +79,11 @@ def blocks(value_TS: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return hidden & ~np.isnan(value_TS)
 
 
+def outages(value_TS: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Runs of days of all series at once: nobody can tell of anybody."""
+    return blocks(np.zeros((len(value_TS), 1)), rng) & ~np.isnan(value_TS)
+
+
 def judged(value_TS: np.ndarray, hidden_TS: np.ndarray, settings: Any) -> dict[str, float]:
     shown_TS = np.where(hidden_TS, np.nan, value_TS)
     started = time.process_time()
@@ -99,7 +104,7 @@ def judged(value_TS: np.ndarray, hidden_TS: np.ndarray, settings: Any) -> dict[s
 
 def measured(value_TS: np.ndarray) -> dict[str, Any]:
     figures: dict[str, Any] = {"series": value_TS.shape[1], "days": value_TS.shape[0]}
-    for kind, hide in (("points", points), ("blocks", blocks)):
+    for kind, hide in (("points", points), ("blocks", blocks), ("outages", outages)):
         runs: dict[str, list[dict[str, float]]] = {}
         for seed in range(SEEDS):
             hidden_TS = hide(value_TS, np.random.default_rng([seed, 7]))

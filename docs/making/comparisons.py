@@ -87,7 +87,7 @@ def tuning(result: Mapping[str, Any]) -> Said:
 
 def imputing(result: Mapping[str, Any]) -> Said:
     """For each set and kind of gap the best method, straight lines, and both autoencoders."""
-    kinds = {"points": ("single days", "单日"), "blocks": ("blocks", "整段")}
+    kinds = {"points": ("single days", "单日"), "blocks": ("blocks", "整段"), "outages": ("outages", "全停")}
     for name, figures in result["sets"].items():
         for kind, (en, zh) in kinds.items():
             methods, best = figures[kind]["methods"], figures[kind]["best_rmse"]

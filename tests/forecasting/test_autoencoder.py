@@ -184,3 +184,26 @@ def test_events_have_no_period():
     with pytest.raises(DataError, match="period"):
         impute(events, AutoencoderSettings(period=7), until="2024-01-01")
     assert horae.AutoencoderSettings is AutoencoderSettings
+
+
+def test_when_all_series_break_off_together_lines_are_still_drawn():
+    rng = np.random.default_rng(0)
+    walk = rng.normal(size=(500, 1)).cumsum(0)
+    values = np.concatenate([walk, 3 * walk + 0.1 * rng.normal(size=(500, 1))], 1)
+    gaps = np.zeros(values.shape, dtype=bool)
+    for start in range(20, 480, 40):
+        gaps[start : start + 8] = True
+    shown = np.where(gaps, NAN, values)
+    result = impute(shown, AutoencoderSettings(window=24, dim=8, epochs=4))
+    assert rmse(result, values, gaps) < 1.15 * rmse(impute(shown, ImputeSettings("linear")), values, gaps)
+
+
+def test_held_out_values_are_the_asked_share_of_the_known_and_of_all_three_kinds():
+    from horae.forecasting.autoencoder import _held_out
+
+    lines = matrix_lines(np.random.default_rng(0).normal(size=(400, 5)), None).lines
+    usable = lines.step_N < 300
+    held = _held_out(lines, usable, 0.1, np.random.default_rng(0))
+    assert not (held & ~usable).any() and 150 <= held.sum() < 150 + 14 * 5
+    table = held.reshape(5, 400)
+    assert (table.sum(0) == 5).any() and (table.sum(0) == 1).any()  # outages, and gaps of one series

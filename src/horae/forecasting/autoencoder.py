@@ -30,6 +30,7 @@ LEAST_KNOWN = 40
 """With fewer known training values nothing is learned: straight lines are drawn."""
 MOST_HELD_OUT = 4_000
 """More would say no better which epoch is best."""
+LONGEST_RUN = 14
 CLIP_NORM = 1.0
 LEAST_STEPS = 8
 ASKED_AT_ONCE = 512
@@ -187,15 +188,20 @@ class Autoencoder:
 
 
 def _held_out(lines: Lines, usable: Mask, share: float, rng: np.random.Generator) -> Mask:
-    """Half as single values, half as runs of up to 14 rows: both kinds of gap choose the epoch."""
+    """A third each: single values, runs of 2 to 14 rows, and runs of all series at once: all gaps choose the epoch."""
     rows = np.flatnonzero(usable)
     held = np.zeros(len(usable), dtype=np.bool_)
     wanted = min(int(share * len(rows)), MOST_HELD_OUT)
-    held[rng.permutation(rows)[: wanted // 2]] = True
-    while len(rows) and held.sum() < wanted:
+    held[rng.permutation(rows)[: wanted // 3]] = True
+    while held.sum() < wanted:
         start = int(rng.integers(len(rows)))
-        run = rows[start : start + int(rng.integers(2, 15))]
-        held[run[lines.line_N[run] == lines.line_N[run[0]]]] = True
+        length = int(rng.integers(2, LONGEST_RUN + 1))
+        if lines.shared and held.sum() < wanted * 2 // 3:
+            ahead_N = lines.step_N - lines.step_N[rows[start]]
+            held |= usable & (ahead_N >= 0) & (ahead_N < length)
+        else:
+            run = rows[start : start + length]
+            held[run[lines.line_N[run] == lines.line_N[run[0]]]] = True
     return held
 
 
@@ -266,7 +272,11 @@ def _lessons(
 
 
 def _hiding(shape: Sequence[int], length_B: Array, rng: np.random.Generator) -> tuple[Mask, Mask]:
-    """For each window one of three: single values, runs, or all from some place on, the companions' too."""
+    """For each window one of three: single values, runs, or all from some place on.
+
+    The companions' values there are hidden, too, always in the last case and half of the time in the others: when a log
+    breaks off, it breaks off for all.
+    """
     batch, length = shape
     place_L = np.arange(length)
     kind_B1 = rng.integers(3, size=(batch, 1))
@@ -277,4 +287,5 @@ def _hiding(shape: Sequence[int], length_B: Array, rng: np.random.Generator) -> 
         runs |= (place_L >= start_B1) & (place_L < start_B1 + rng.integers(1, max(length // 3, 2), (batch, 1)))
     rest = place_L >= rng.integers(length_B // 4, length_B)[:, None]
     hidden = np.where(kind_B1 == 0, points, np.where(kind_B1 == 1, runs, rest))
-    return hidden, (kind_B1 == 2) & rest
+    together_B1 = (kind_B1 == 2) | (rng.random((batch, 1)) < 0.5)
+    return hidden, hidden & together_B1
