@@ -87,9 +87,11 @@ def _spectrum(shape: TimeShape) -> Picture | None:
     marks: dict[str, Any] = {"type": "scatter", "mode": "markers+text", "name": "found", "textposition": "top center"}
     marks |= {"x": [period / DAY for period, _ in found], "y": [float(f"{height:.4g}") for _, height in found]}
     marks |= {"text": [duration(period) for period, _ in found], "marker": {"color": COLORS[1], "size": 8}}
+    heights = np.log10(np.maximum(power[tops], 1e-3))
+    reach = [float(round(heights.min(), 2)), float(round(heights.max() + 0.5, 2))]  # room for the marks' names
     layout = {
         "xaxis": {"type": "log", "title": {"text": "period in days"}},
-        "yaxis": {"type": "log", "title": {"text": "power (1: independent events)"}},
+        "yaxis": {"type": "log", "range": reach, "title": {"text": "power (1: independent events)"}},
         "showlegend": False,
     }
     return {"data": [line, *([marks] if found else [])], "layout": layout}, "Power by period, and the periods found"
