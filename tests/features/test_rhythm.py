@@ -81,6 +81,17 @@ def test_a_weekend_is_one_period():
     assert [one.period_seconds for one in found] == [7 * DAY]
 
 
+def test_other_hours_at_the_weekend_are_one_daily_period():
+    """As many events each day, at noon or in the evening: the day's sidebands a week apart are none of their own."""
+
+    def rate(t):
+        peak = np.where(t // DAY % 7 < 5, 12.0, 17.0) * HOUR
+        return 1 + np.cos(2 * np.pi * (t - peak) / DAY)
+
+    found = rhythms_of(log(12, 60_000, 140 * DAY, rate))
+    assert [one.period_seconds for one in found if one.period_seconds < 1.5 * DAY] == [DAY]
+
+
 def test_whole_days_have_weeks_and_no_hours():
     moments = log(7, 20_000, 140 * DAY, wave(7 * DAY, START, 0.5), wave(DAY, START, 0.9)) // DAY * DAY
     assert [one.period_seconds for one in rhythms_of(moments)] == [7 * DAY]

@@ -31,6 +31,10 @@ AS_STRONG: Final = 0.8
 HARMONIC_RATIO: Final = 6.0
 """A harmonic is taken out with its period where its power is so many times the floor."""
 BINS_IN_PERIOD: Final = 12
+WEEKS_APART: Final = 3
+"""Weeks in the span from which multiples of a week's frequency can be told apart."""
+SIDEBANDS_FROM: Final = 0.55
+"""Cycles a day; what is slower is a rhythm over days, and told."""
 
 
 @dataclass(frozen=True)
@@ -147,10 +151,12 @@ def _accounted(spectrum: Periodogram, lines: list[_Line]) -> Any:
             if other.frequency < line.frequency:
                 for mixed in (line.frequency - other.frequency, line.frequency + other.frequency):
                     near |= np.abs(frequency - mixed) < unit
-    taken = [line.frequency for line in lines]
-    for period in CALENDAR_SECONDS[:2]:  # a day is no harmonic of a week
-        if not any(abs(one * period - 1) < 0.03 for one in taken):
-            near &= np.abs(frequency - 1 / period) > unit / 2
+    day, week = (any(abs(line.frequency * period - 1) < 0.03 for line in lines) for period in (DAY, 7 * DAY))
+    if day and WEEKS_APART * 7 * DAY * unit < 1:  # other hours at the weekend: the day's sidebands, without a week
+        weekly = np.abs(frequency - np.round(frequency * 7 * DAY) / (7 * DAY)) < min(0.75 * unit, 0.1 / (7 * DAY))
+        near |= weekly & (frequency * DAY > SIDEBANDS_FROM)
+    for taken, period in ((day, DAY), (week, 7 * DAY)):  # a day is no harmonic of a week
+        near &= taken | (np.abs(frequency - 1 / period) > unit / 2)
     return near
 
 
