@@ -33,6 +33,7 @@ BARS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "ml100k_report": (("", "180 s", ""),),
     "answers": (("users of ml-1m", "5 s", ""), ("one unseen history", "1.0 ms", "0.5 ms")),
     "start": (("import horae", "0.2 s", ""), ("--help", "0.5 s", "")),
+    "rhythm": (("found", "95%", ""), ("false alarms", "5% at most", "")),
     "simulate": (("", "seconds", ""),),
 }
 

@@ -160,6 +160,18 @@ def _simulate(result: Mapping[str, Any]) -> Said:
     yield ("simulate a shop's log of 1M events", "模拟一份一百万事件的商店日志"), f"{result['seconds']['median']:.1f} s"
 
 
+def _rhythm(result: Mapping[str, Any]) -> Said:
+    series, noises = result["series"], result["noise_series"]
+    for what, zh in (("period", "周期"), ("phase", "相位")):
+        least = min(one[what] for one in result["periods"].values())
+        yield (f"simulated rhythms: {what} found", f"模拟节律：找到{zh}"), f"{least:.1%} or more of {series}"
+    least = min(one["found"] for one in result["breaks"].values())
+    yield ("simulated breaks found within 2 days", "模拟突变：2 天以内找到"), f"{least:.1%} or more of {series}"
+    for what, zh in (("periods", "周期"), ("breaks", "突变")):
+        share = result["false_alarm_share"][what]
+        yield (f"false alarms on noise: {what}", f"噪声误报：{zh}"), f"{share:.1%} of {noises} logs"
+
+
 FIGURES: Final[dict[str, Tell]] = {
     "ml100k_quality": _quality("ml-100k, leave-one-out, SASRec", "ml-100k，留一法，SASRec"),
     "beauty_quality": _quality("amazon-beauty-2014, leave-one-out, SASRec", "amazon-beauty-2014，留一法，SASRec"),
@@ -184,6 +196,7 @@ FIGURES: Final[dict[str, Tell]] = {
     "ml100k_report": _ml100k_report,
     "prepare": _prepare,
     "answers": _answers,
+    "rhythm": _rhythm,
     "simulate": _simulate,
     "start": _start,
 }
@@ -201,6 +214,7 @@ LONG: Final = {
     "ml1m_quality",
     "ml100k_report",
     "prepare",
+    "rhythm",
     "simulate",
     "start",
 }
