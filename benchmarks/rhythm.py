@@ -161,7 +161,7 @@ def measure(data: Path, series: int = SERIES, noises: int = NOISE) -> dict[str, 
     alarms = {kind: false_alarms(kind, noises) for kind in NOISES}
     return {
         "series": series,
-        "noise_series": noises * len(NOISES),
+        "noise_series": {"periods": noises * len(NOISES), "breaks": noises * len(BREAKLESS)},
         "periods": periods,
         "breaks": breaks,
         "false_alarms": alarms,

@@ -161,7 +161,7 @@ def _simulate(result: Mapping[str, Any]) -> Said:
 
 
 def _rhythm(result: Mapping[str, Any]) -> Said:
-    series, noises = result["series"], result["noise_series"]
+    series = result["series"]
     for what, zh in (("period", "周期"), ("phase", "相位")):
         least = min(one[what] for one in result["periods"].values())
         yield (f"simulated rhythms: {what} found", f"模拟节律：找到{zh}"), f"{least:.1%} or more of {series}"
@@ -169,7 +169,10 @@ def _rhythm(result: Mapping[str, Any]) -> Said:
     yield ("simulated breaks found within 2 days", "模拟突变：2 天以内找到"), f"{least:.1%} or more of {series}"
     for what, zh in (("periods", "周期"), ("breaks", "突变")):
         share = result["false_alarm_share"][what]
-        yield (f"false alarms on noise: {what}", f"噪声误报：{zh}"), f"{share:.1%} of {noises} logs"
+        yield (
+            (f"false alarms on noise: {what}", f"噪声误报：{zh}"),
+            f"{share:.1%} of {result['noise_series'][what]} logs",
+        )
 
 
 FIGURES: Final[dict[str, Tell]] = {
