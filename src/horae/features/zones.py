@@ -60,8 +60,9 @@ def local_seconds(at_Q: Floats, zone: str | Sequence[str | None] | pl.Series = "
             hint="Give one zone for all, or a column of the same length.",
         )
     local = np.full(len(at_Q), np.nan)
-    codes = names.cast(pl.Categorical).to_physical().to_numpy()
-    for code, name in {int(code): str(name) for code, name in zip(codes, names, strict=True)}.items():
+    coded = pl.DataFrame({"code": names.cast(pl.Categorical).to_physical(), "name": names})
+    codes = coded["code"].to_numpy()
+    for code, name in coded.unique("code", maintain_order=True).iter_rows():
         rows = codes == code
         local[rows] = _shifted(at_Q[rows], check_zone(name))
     return local
