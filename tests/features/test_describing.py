@@ -85,6 +85,15 @@ def test_short_and_timeless_logs_have_defined_answers(timestamp):
     assert "When" in describe_page(small, told).html() or told.first is None
 
 
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "days"), [("foursquare-nyc", 1), ("yoochoose-100k", 1), ("online-retail", 7)])
+def test_public_logs_have_their_day_or_week(data_dir, name, days):
+    from horae.data.clean import read_events
+
+    found = [one.period_seconds for one in time_shape(read_events(data_dir / name / "interactions.parquet")).rhythms]
+    assert days * DAY in found
+
+
 def test_visits_are_events_apart():
     moments = [BASE, BASE + 60, BASE + 4000, BASE + 50 * DAY]
     small = clean(raw(user_id=list("aaab"), item_id=list("wxyz"), timestamp=moments))

@@ -78,8 +78,12 @@ class Periodogram:
         level = float(np.sqrt(below * above) / np.log(2))
         return max(level, 1.0), max(1.0, MEDIAN_WORTH * (few + many))
 
-    def p_value(self, peak: int) -> tuple[float, float]:
+    def p_value(self, peak: int, *, asked: bool = False) -> tuple[float, float]:
         """The chance that noise has such a peak anywhere, and the peak's power over the floor.
+
+        Args:
+            peak: Its index.
+            asked: This frequency was asked about, and no other: its own chance.
 
         Source: Baluev 2008 (doi:10.1111/j.1365-2966.2008.12689.x), eq. 6: the expected number of peaks above z in a
         band is its width in cycles times sqrt(z) exp(-z).
@@ -95,7 +99,7 @@ class Periodogram:
         kept = [1 / one for one in CALENDAR_SECONDS if self.frequency_F[0] <= 1 / one <= self.frequency_F[-1]]
         if any(abs(frequency - one) < 0.5 / self.span_seconds for one in kept):
             trials = min(trials, len(kept))
-        return min(1.0, 2 * trials * float(tail)), ratio
+        return min(1.0, (1 if asked else 2 * trials) * float(tail)), ratio
 
     def _median(self, low: float, high: float) -> tuple[float, float]:
         """The median power of a band, and how many independent powers it has; 1 where it is empty."""

@@ -117,12 +117,14 @@ def find_rhythms(activity: Activity, alpha: float = ALPHA) -> list[Rhythm]:
 def _strongest(spectrum: Periodogram, lines: list[_Line], alpha: float) -> _Line | None:
     """The most powerful significant peak that no line so far accounts for; of a comb's equal teeth the first."""
     known_F = _accounted(spectrum, lines)
+    halves = any(abs(line.frequency * DAY - 2) < 0.03 for line in lines)  # half a day asks: is there a day?
     best, most, close = None, 0.0, list[_Line]()
     for peak in spectrum.peaks().tolist():
         power = float(spectrum.power_F[peak])
         if known_F[peak] or power < AS_STRONG * most:
             continue
-        chance, ratio = spectrum.p_value(peak)
+        is_day = abs(float(spectrum.frequency_F[peak]) - 1 / DAY) < 0.5 / spectrum.span_seconds
+        chance, ratio = spectrum.p_value(peak, asked=halves and is_day)
         if chance < alpha:
             close.append(_Line(float(spectrum.frequency_F[peak]), chance, ratio, power))
             best, most = (close[-1], power) if power > most else (best, most)
