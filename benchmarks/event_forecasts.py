@@ -30,7 +30,7 @@ SETS = {
 SHOP = ShopSettings(users=2_000, items=500, events=100_000, days=180)
 BOUNDED = ("train.epochs=10", "train.patience=3", "train.validation_requests=3000")
 ASKED = "which-what-when"
-UNASKED = ("hstu", "model.behavior_embedding=true")
+UNASKED = ("hstu", "model.behavior_embedding=true", "train.relearn=false")
 """The same network, asked for items alone."""
 
 LOW, HIGH = 0.77, 0.83

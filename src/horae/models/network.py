@@ -181,7 +181,8 @@ class NetworkSettings:
         """The heads for `also`."""
         if not self.also:
             return None
-        return Upcoming(self.also, self.dim, num_items, num_behaviors, self.time_components, self.value_scale)
+        shape = (self.dim, num_items, num_behaviors, self.time_components)
+        return Upcoming(self.also, *shape, self.value_scale, self.dropout)
 
 
 class Network(nn.Module):

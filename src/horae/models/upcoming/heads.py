@@ -66,6 +66,8 @@ class Upcoming(nn.Module):
         num_behaviors: Behaviors of the vocabulary.
         num_components: Log-normals of the gap.
         value_scale: See `ValueScale`.
+        dropout: Share of the heads' inputs and inner values dropped in training: a head that knows its training
+            histories by heart is too sure of new ones.
 
     Attributes:
         watched_until: The end of the training log in Unix seconds: a gap still open then is longer than that, and
@@ -92,6 +94,7 @@ class Upcoming(nn.Module):
         num_behaviors: int,
         num_components: int,
         value_scale: ScaleName,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.scale = ValueScale(value_scale)
@@ -99,7 +102,7 @@ class Upcoming(nn.Module):
         self.num_components = num_components
         sizes = {"behavior": num_behaviors, "time": 1 + 3 * num_components, "value": 3}
         asked = [name for name in QUESTIONS if name in also and not (name == "behavior" and num_behaviors < 2)]
-        self.heads = nn.ModuleDict({name: _head(dim + self.facts.width, dim, sizes[name]) for name in asked})
+        self.heads = nn.ModuleDict({name: _head(dim + self.facts.width, dim, sizes[name], dropout) for name in asked})
         self.log_variance_T = nn.Parameter(torch.zeros(1 + len(asked)))
         self.register_buffer("watched_until", torch.tensor(math.nan, dtype=torch.float64))
         self.register_buffer("span_seconds", torch.tensor(1.0, dtype=torch.float64))
@@ -181,11 +184,12 @@ class Upcoming(nn.Module):
         return torch.stack([low_N, point_N, high_N], dim=-1)
 
 
-def _head(inputs: int, hidden: int, outputs: int) -> nn.Module:
+def _head(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Module:
     last = nn.Linear(hidden, outputs)
     nn.init.normal_(last.weight, std=0.02)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), last)
+    first = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs, hidden))
+    return nn.Sequential(first, nn.GELU(), nn.Dropout(dropout), last)
 
 
 def _joined(parts: tuple[Tensor | None, ...]) -> Tensor | None:
