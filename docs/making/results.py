@@ -228,6 +228,8 @@ SECOND: Final = (
     "from CSV",
     "peak memory",
     "an epoch of SASRec",
+    "fastest peer as installed",
+    "6,040 users",
     "horae --help",
     "auto chose",
 )
