@@ -9,7 +9,7 @@ import pytest
 from horae.errors import RecipeError
 from horae.features.compute import FeatureBlocks
 from horae.features.group import is_column_of
-from horae.features.groups import GROUPS, check_groups
+from horae.features.groups import GROUPS, ON_REQUEST, check_groups
 from tests.features.logs import HALF_LIVES, START, WINDOWS, Row, log_of
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -30,7 +30,8 @@ FEATURES = [(name, feature) for name, group in GROUPS.items() for feature in gro
 def computed(by: str) -> dict[str, list[str]]:
     """Columns of each group."""
     more = {"relations": RELATIONS, "tables": {"plans": TABLE}} if by == "user" else {}
-    names = [name for name in GROUPS if by == "user" or name not in ("circle", "tables")]
+    usual = FeatureBlocks(LOG, by, windows=WINDOWS, half_lives=HALF_LIVES, **more).groups
+    names = [*usual, *ON_REQUEST]
     blocks = FeatureBlocks(LOG, by, groups=names, windows=WINDOWS, half_lives=HALF_LIVES, **more)
     ((_, at),) = blocks.asked.moments(blocks.book, 100)
     return {name: list(group.compute(at.lines, at)) for name, group in blocks.groups.items()}
