@@ -175,6 +175,15 @@ def _rhythm(result: Mapping[str, Any]) -> Said:
         )
 
 
+def _scale(result: Mapping[str, Any]) -> Said:
+    for size in result["sizes"]:
+        what = (
+            f"{size['millions']}M events, Parquet to arrays on disk: CPU seconds a million, peak memory",
+            f"{size['millions']} 百万事件，从 Parquet 到磁盘数组：每百万的 CPU 秒与内存峰值",
+        )
+        yield what, f"{size['cpu_seconds_per_million']:.2f}; {size['peak_memory_gb']:.2f} GB"
+
+
 FIGURES: Final[dict[str, Tell]] = {
     "ml100k_quality": _quality("ml-100k, leave-one-out, SASRec", "ml-100k，留一法，SASRec"),
     "beauty_quality": _quality("amazon-beauty-2014, leave-one-out, SASRec", "amazon-beauty-2014，留一法，SASRec"),
@@ -198,6 +207,7 @@ FIGURES: Final[dict[str, Tell]] = {
     "peers_preparation": peers.preparation,
     "ml100k_report": _ml100k_report,
     "prepare": _prepare,
+    "scale": _scale,
     "answers": _answers,
     "rhythm": _rhythm,
     "simulate": _simulate,
@@ -218,6 +228,7 @@ LONG: Final = {
     "ml100k_report",
     "prepare",
     "rhythm",
+    "scale",
     "simulate",
     "start",
 }
