@@ -223,8 +223,8 @@ def _audit(page: Page, evaluation: Document) -> None:
     page.heading("Can these numbers be trusted?")
     page.bullets(
         [
-            "Everybody answers with weights, counts and windows frozen at the boundary; only recent_popularity_live "
-            "goes on counting up to each request.",
+            "Everybody answers with weights, counts and windows frozen at the boundary; only recent_popularity_live, "
+            "and recipes with live-popularity in them, go on counting up to each request.",
             "Every item was ranked, not a sample; equal scores are ordered by item, not by luck.",
             "Every user counts alike; intervals come from "
             f"{evaluation['bootstrap']:,} resamples of the users (seed {evaluation['seed']}).",
