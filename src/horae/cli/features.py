@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from horae.cli import options as o
-from horae.cli.files import check_ending, replacing, table_to
+from horae.cli.files import check_ending, check_outputs, replacing, table_to
 from horae.cli.inputs import Reading, data_table
 from horae.cli.output import say, show_json
 from horae.cli.verb import verb
@@ -81,8 +81,7 @@ def features(
 ) -> None:
     """Write features of users, items or the log, as of any moment."""
     check_ending(out)
-    if json_ and out == "-":
-        raise typer.BadParameter("cannot go with --json: both would use standard output.", param_hint="-o -")
+    check_outputs(out, json_)
     from horae.features.compute import FeatureBlocks
     from horae.features.groups import check_groups
     from horae.features.spans import durations, windows_of

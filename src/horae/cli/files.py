@@ -16,9 +16,19 @@ from horae.errors import StoreError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["check_ending", "replacing", "table_to"]
+__all__ = ["check_ending", "check_outputs", "replacing", "table_to"]
 
 ENDINGS = (".csv", ".parquet", ".jsonl", ".ndjson")
+
+
+def check_outputs(out: str | None, json_: bool) -> None:
+    """Refuse two documents on standard output.
+
+    Raises:
+        typer.BadParameter: `-o -` beside `--json`.
+    """
+    if json_ and out == "-":
+        raise typer.BadParameter("it cannot go with --json: both would use standard output.", param_hint="-o -")
 
 
 def check_ending(target: str, option: str = "-o") -> None:

@@ -11,7 +11,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.asking import moment_of
-from horae.cli.files import check_ending, table_to
+from horae.cli.files import check_ending, check_outputs, table_to
 from horae.cli.forecasting import Asked, OfRun
 from horae.cli.inputs import Reading, read_ids, read_table_of
 from horae.cli.output import say, say_all, show, show_json, wrapped
@@ -75,8 +75,7 @@ def forecast(
     """
     if out is not None:
         check_ending(out)
-    if out == "-" and json_:
-        raise typer.BadParameter("it cannot go with --json: both would use standard output.", param_hint="-o -")
+    check_outputs(out, json_)
     if (Path(source) / "card.json").is_file():
         _of_run(source, asked, of_run, at, out, plot, device, json_)
         return

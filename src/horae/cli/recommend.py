@@ -13,7 +13,7 @@ import typer
 
 from horae.cli import options as o
 from horae.cli.asking import blocks_of, history_of, items_of, moment_of, users_of
-from horae.cli.files import check_ending, table_to
+from horae.cli.files import check_ending, check_outputs, table_to
 from horae.cli.inputs import Reading
 from horae.cli.output import aligned, say, say_all, show, show_json
 from horae.cli.verb import verb
@@ -120,8 +120,7 @@ def recommend(
     asking.check()
     if out is not None:
         check_ending(out)
-    if out == "-" and json_:
-        raise typer.BadParameter("it cannot go with --json: both would use standard output.", param_hint="-o -")
+    check_outputs(out, json_)
     recommender = load(run, device=device)
     if events is not None:
         data = recommender.card.get("data") or {}

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from horae.cli import options as o
-from horae.cli.files import check_ending, table_to
+from horae.cli.files import check_ending, check_outputs, table_to
 from horae.cli.inputs import Reading, data_table
 from horae.cli.output import say, show_json
 from horae.cli.verb import verb
@@ -38,8 +38,7 @@ def convert(
 ) -> None:
     """Clean a log and write it in another format."""
     check_ending(out)
-    if json_ and out == "-":
-        raise typer.BadParameter("cannot go with --json: both would use standard output.", param_hint="-o -")
+    check_outputs(out, json_)
     table = data_table(set_)
     log = reading.events(events, table)
     with table_to(out) as write:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -30,7 +31,7 @@ LONGEST: Final = 730
 Orders = tuple[tuple[int, int, int], tuple[int, int, int, int]]
 
 
-class _Classic:
+class _Classic(ABC):
     """One fitted model per series, on the largest `most` of them.
 
     Attributes:
@@ -80,14 +81,17 @@ class _Classic:
         known = np.flatnonzero(~np.isnan(value_T))
         return value_T[known[0] :][-LONGEST:] if len(known) else value_T[:0]
 
+    @abstractmethod
     def _grid(self, values: Floats) -> Sequence[Any]:
-        raise NotImplementedError
+        """Orders to try."""
 
+    @abstractmethod
     def _fitted(self, values: Floats, order: Any) -> Any:
-        raise NotImplementedError
+        """The library's result for one order."""
 
+    @abstractmethod
     def _said(self, values: Floats, chosen: Any, horizon: int) -> Floats:
-        raise NotImplementedError
+        """Bounds and point of each bin ahead, from an order and its parameters."""
 
 
 class ETS(_Classic):
