@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from horae.forecasting.events import forecast
     from horae.forecasting.series.forecast import forecast_series
     from horae.forecasting.series.result import SeriesForecast
-    from horae.forecasting.series.settings import NetworkSettings, SeriesSettings
+    from horae.forecasting.series.settings import SeriesNetworkSettings, SeriesSettings
     from horae.recommend.recommender import Recommender
     from horae.recommend.run import load
     from horae.schema import Events, Forecasts, HistoryEvent, Recommendations, Requests
@@ -62,7 +62,7 @@ _HOME = {
     "ImputeSettings": "data.impute",
     "Imputer": "data.impute",
     "MissingExtraError": "errors",
-    "NetworkSettings": "forecasting.series.settings",
+    "SeriesNetworkSettings": "forecasting.series.settings",
     "NotTrainedError": "errors",
     "Options": "training.train",
     "OutlierSettings": "data.outliers",
@@ -121,7 +121,6 @@ __all__ = [
     "ImputeSettings",
     "Imputer",
     "MissingExtraError",
-    "NetworkSettings",
     "NotTrainedError",
     "Options",
     "OutlierSettings",
@@ -134,6 +133,7 @@ __all__ = [
     "RunError",
     "Scaler",
     "SeriesForecast",
+    "SeriesNetworkSettings",
     "SeriesSettings",
     "ShopSettings",
     "Split",

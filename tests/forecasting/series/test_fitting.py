@@ -6,14 +6,14 @@ from tests.forecasting.series.lines import table_of, weekly
 from horae.errors import NotTrainedError, RecipeError
 from horae.forecasting.series.fitting import Trainer, enough_to_train
 from horae.forecasting.series.network import NETWORKS
-from horae.forecasting.series.settings import NetworkSettings
+from horae.forecasting.series.settings import SeriesNetworkSettings
 from horae.forecasting.series.table import SeriesTable
 
-TINY = NetworkSettings(dim=8, epochs=3, windows_per_epoch=128, batch_size=32, window=21, patience=2)
+TINY = SeriesNetworkSettings(dim=8, epochs=3, windows_per_epoch=128, batch_size=32, window=21, patience=2)
 LEVELS = (0.1, 0.5, 0.9)
 
 
-def trainer(name: str = "lstm", settings: NetworkSettings = TINY, seed: int = 0) -> Trainer:
+def trainer(name: str = "lstm", settings: SeriesNetworkSettings = TINY, seed: int = 0) -> Trainer:
     return Trainer(name, settings, 7, LEVELS, seed, torch.device("cpu"))
 
 
@@ -24,7 +24,7 @@ def test_every_network_learns_what_no_mean_of_weeks_shows(name: str):
     rows = [(day + 3 * n) % 10 + 10.0 for n in range(6)]
     own = trainer(
         name,
-        NetworkSettings(
+        SeriesNetworkSettings(
             dim=8, epochs=8, windows_per_epoch=256, batch_size=32, window=21, learning_rate=0.02, dropout=0.0
         ),
     )
@@ -52,9 +52,9 @@ def test_training_leaves_the_callers_random_numbers_alone():
 
 
 def test_early_stopping_keeps_the_best_round():
-    fitted = trainer(settings=NetworkSettings(dim=8, epochs=8, windows_per_epoch=64, batch_size=32, patience=3)).fit(
-        weekly()
-    )
+    fitted = trainer(
+        settings=SeriesNetworkSettings(dim=8, epochs=8, windows_per_epoch=64, batch_size=32, patience=3)
+    ).fit(weekly())
     assert fitted.epochs == int(np.argmin(fitted.losses)) + 1
 
 
@@ -84,4 +84,4 @@ def test_series_that_are_constant_negative_short_or_full_of_holes_get_finite_for
 )
 def test_impossible_settings_are_refused(wrong: dict):
     with pytest.raises(RecipeError, match=next(iter(wrong))):
-        NetworkSettings(**wrong)
+        SeriesNetworkSettings(**wrong)

@@ -11,10 +11,10 @@ import horae
 from horae.errors import DataError, NotTrainedError, RecipeError
 from horae.forecasting.series.every import Every
 from horae.forecasting.series.forecast import forecast_series, forecast_table
-from horae.forecasting.series.settings import NetworkSettings, SeriesSettings
+from horae.forecasting.series.settings import SeriesNetworkSettings, SeriesSettings
 from horae.forecasting.series.table import SeriesTable
 
-TINY = NetworkSettings(dim=8, epochs=3, windows_per_epoch=128, batch_size=32, window=21)
+TINY = SeriesNetworkSettings(dim=8, epochs=3, windows_per_epoch=128, batch_size=32, window=21)
 QUICK = SeriesSettings(network=TINY, classic_series=0, bootstrap=200)
 START = 1_704_067_200
 

@@ -10,9 +10,9 @@ from tests.forecasting.series.lines import table_of, weekly
 from horae.errors import DataError
 from horae.forecasting.series.judging import ahead_of, judge, plan_of, summary
 from horae.forecasting.series.methods import METHODS, method_of, names_for
-from horae.forecasting.series.settings import NetworkSettings, SeriesSettings
+from horae.forecasting.series.settings import SeriesNetworkSettings, SeriesSettings
 
-SMALL = SeriesSettings(network=NetworkSettings(dim=4, epochs=1, windows_per_epoch=32, batch_size=16, window=14))
+SMALL = SeriesSettings(network=SeriesNetworkSettings(dim=4, epochs=1, windows_per_epoch=32, batch_size=16, window=14))
 LEVELS = SMALL.levels
 
 

@@ -7,14 +7,14 @@ from tests.forecasting.series.lines import weekly
 
 from horae.forecasting.series.convolution import Convolution
 from horae.forecasting.series.network import NETWORKS, SeriesNetwork, pinball_loss
-from horae.forecasting.series.settings import NetworkSettings
+from horae.forecasting.series.settings import SeriesNetworkSettings
 from horae.forecasting.series.windows import Windows
 
-SMALL = NetworkSettings(dim=8, dropout=0.0)
+SMALL = SeriesNetworkSettings(dim=8, dropout=0.0)
 LEVELS = (0.1, 0.5, 0.9)
 
 
-def made(name: str, settings: NetworkSettings = SMALL, window: int = 20):
+def made(name: str, settings: SeriesNetworkSettings = SMALL, window: int = 20):
     torch.manual_seed(0)
     network = SeriesNetwork(name, settings, window, 12).eval()
     for parameter in network.say.parameters():  # it starts with nothing to say

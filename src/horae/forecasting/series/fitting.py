@@ -16,7 +16,7 @@ from torch import Tensor
 from horae.errors import NotTrainedError
 from horae.forecasting.series.every import Floats, Ints
 from horae.forecasting.series.network import SeriesNetwork, pinball_loss
-from horae.forecasting.series.settings import NetworkSettings
+from horae.forecasting.series.settings import SeriesNetworkSettings
 from horae.forecasting.series.table import SeriesTable
 from horae.forecasting.series.windows import WindowBatch, Windows
 
@@ -59,7 +59,7 @@ class Trainer:
     """
 
     name: str
-    settings: NetworkSettings
+    settings: SeriesNetworkSettings
     horizon: int
     levels: tuple[float, float, float]
     seed: int

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from horae.forecasting.series.convolution import Convolution
-from horae.forecasting.series.settings import NetworkSettings
+from horae.forecasting.series.settings import SeriesNetworkSettings
 from horae.forecasting.series.windows import ASKED_FEATURES, PAST_FEATURES, WindowBatch
 from horae.models.encoders import last_state
 from horae.models.encoders.dropout import Dropout
@@ -29,24 +29,24 @@ SKIPPED: Final = (0.0, 1.0)
 """Where the point starts: not at the last season, but at the mean of the last four."""
 
 
-def _gru(settings: NetworkSettings, window: int) -> nn.Module:
+def _gru(settings: SeriesNetworkSettings, window: int) -> nn.Module:
     return GRU(RecurrentSettings(settings.num_layers, "dot"), settings.dim, window, settings.dropout)
 
 
-def _lstm(settings: NetworkSettings, window: int) -> nn.Module:
+def _lstm(settings: SeriesNetworkSettings, window: int) -> nn.Module:
     return LSTM(RecurrentSettings(settings.num_layers), settings.dim, window, settings.dropout)
 
 
-def _transformer(settings: NetworkSettings, window: int) -> nn.Module:
+def _transformer(settings: SeriesNetworkSettings, window: int) -> nn.Module:
     own = TransformerSettings(num_layers=settings.num_layers, num_heads=2, ffn_multiple=2)
     return Transformer(own, settings.dim, window, settings.dropout)
 
 
-def _convolution(settings: NetworkSettings, window: int) -> nn.Module:
+def _convolution(settings: SeriesNetworkSettings, window: int) -> nn.Module:
     return Convolution(settings.num_layers - 1, settings.dim, window, settings.dropout)
 
 
-NETWORKS: Final[dict[str, Callable[[NetworkSettings, int], nn.Module]]] = {
+NETWORKS: Final[dict[str, Callable[[SeriesNetworkSettings, int], nn.Module]]] = {
     "gru-attention": _gru,
     "lstm": _lstm,
     "convolution": _convolution,
@@ -69,7 +69,7 @@ class SeriesNetwork(nn.Module):
         the seasonal shortcut.
     """
 
-    def __init__(self, name: str, settings: NetworkSettings, window: int, num_series: int) -> None:
+    def __init__(self, name: str, settings: SeriesNetworkSettings, window: int, num_series: int) -> None:
         super().__init__()
         self.embed = nn.Linear(PAST_FEATURES, settings.dim)
         self.series = nn.Embedding(num_series, settings.dim) if settings.embed_series else None

@@ -1,6 +1,6 @@
 """What may be chosen about series and their forecast; each choice checks itself.
 
-In: plain values. Out: `SeriesSettings`, `NetworkSettings`. Knows no series.
+In: plain values. Out: `SeriesSettings`, `SeriesNetworkSettings`. Knows no series.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from horae.errors import RecipeError
 
-__all__ = ["LONGEST_SEASON", "NetworkSettings", "Of", "Refit", "SeriesSettings"]
+__all__ = ["LONGEST_SEASON", "Of", "Refit", "SeriesNetworkSettings", "SeriesSettings"]
 
 CHEAP_SEASON: Final = 12
 LONGEST_SEASON: Final = 24
@@ -21,7 +21,7 @@ Refit = Literal["once", "each", "never"]
 
 
 @dataclass(frozen=True)
-class NetworkSettings:
+class SeriesNetworkSettings:
     """How a network for all series is made and trained.
 
     Attributes:
@@ -96,7 +96,7 @@ class SeriesSettings:
     refit: Refit = "once"
     interval: float = 0.8
     bootstrap: int = 1000
-    network: NetworkSettings = field(default_factory=NetworkSettings)
+    network: SeriesNetworkSettings = field(default_factory=SeriesNetworkSettings)
 
     def __post_init__(self) -> None:
         for name in ("max_series", "origins", "validation_origins"):
