@@ -22,7 +22,7 @@ CLAIMS = {
     "prepare": "10M events, Parquet and CSV, to sequences in memory: seconds and peak memory",
     "ml100k_report": "ml-100k: from u.data to the report with all opponents and SASRec",
     "ml100k_quality": "ml-100k, leave-one-out, SASRec, 5 seeds",
-    "beauty_quality": "amazon-beauty-2014, leave-one-out in log order, SASRec with full softmax",
+    "beauty_quality": "amazon-beauty-2014, leave-one-out in log order, SASRec with full softmax, 3 seeds",
     "beauty_shuffled": "the same with same-day ties shuffled, 3 seeds",
     "ml1m_quality": "ml-1m, leave-one-out, length 200, SASRec, without the request's time",
     "ml1m_recurrence": "the same by the linear recurrence (lru)",

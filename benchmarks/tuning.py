@@ -20,7 +20,7 @@ SEARCHES = {
     "ml-100k": ("ml-100k/raw/u.data", 9.0, ("train.patience=5", "train.epochs=25")),
     "amazon-beauty-2014": (
         "amazon-beauty-2014/interactions.parquet",
-        60.0,
+        90.0,
         ("train.patience=3", "train.epochs=12", "train.validation_requests=5000"),
     ),
 }
