@@ -76,8 +76,21 @@ def test_a_few_events_are_counted():
 
 
 def test_histories_beyond_the_longest_length_are_learned_in_windows():
-    choice = chosen(walk(8, 300, 400, 3_601.0), model={"max_len": 200}, train={"windows": "all"})
+    choice = chosen(walk(8, 300, 400, 3_601.0, timed=False), model={"max_len": 200}, train={"windows": "all"})
     assert "window by window" in choice.reasons[1]
+
+
+def test_where_times_are_told_the_newest_events_are_enough():
+    choice = chosen(walk(8, 300, 400, 3_601.0), model={"max_len": 50}, train={"windows": "all"})
+    assert choice.recipe.name == choose.TIMED and "newest 50 events" in choice.reasons[1]
+
+
+def test_some_repeats_among_new_items_leave_it_to_the_times():
+    """Two walks of each user, one over own items and one over new ones: a third to a half of the events repeat."""
+    old, new = (walk(60, 30, 400, 3_605.0, repeats=repeats).frame.rows() for repeats in (True, False))
+    rows = [(row[0], row[1], row[3].timestamp() + later) for part, later in ((old, 0), (new, 1)) for row in part]
+    choice = choose_recipe(events_of(rows))
+    assert 0.3 < choice.facts.repeat_share < choose.REPEATS and choice.recipe.name == choose.TIMED
 
 
 def test_a_large_catalog_draws_its_negatives(monkeypatch):

@@ -39,8 +39,8 @@ SHORT_LENGTH: Final = 12
 LONG_LENGTH: Final = 20
 """From here on there is enough of a history for its gaps and hours to tell something."""
 
-REPEATS: Final = 0.1
-"""From this share of repeated items on, it matters when something comes again; `seen = "auto"` turns at the same."""
+REPEATS: Final = 0.5
+"""From this share of repeated items on, the newest events say best what comes again; below it, times say more."""
 
 LARGE_CATALOG: Final = 50_000
 """Above this many items a softmax over all of them is most of the work of a step."""
@@ -48,8 +48,8 @@ LARGE_CATALOG: Final = 50_000
 NEGATIVES: Final = 1_024
 """Drawn per step for a large catalog; more cost more than they bring."""
 
-REPEATED_LENGTH: Final = 50
-"""What comes back stands among the newest events: on check-ins 200 events with times were worth less than these."""
+NEWEST_LENGTH: Final = 50
+"""Where items come back, or times are told: on check-ins, films and goods 200 events were worth less than these."""
 
 LENGTHS: Final = (20, 32, 50, 64, 100, 128, 200)
 """`max_len` is the first of these that holds nine of ten histories whole; the last where none does."""
@@ -133,7 +133,7 @@ def choose_recipe(data: Events | Split) -> Choice:
     recipe = load_recipe(name)
     if name in (COUNTED, NEWS):
         return Choice(recipe, (reason, *_notes(facts)), facts)
-    model, train, reasons = _length(facts)
+    model, train, reasons = _length(facts, name)
     if facts.median_length < SHORT_LENGTH and name != SESSIONS:
         train |= SHORT_TRAIN
         reasons.append("Batches are small and steps are quick, as short histories make few positions.")
@@ -223,9 +223,9 @@ def _network(facts: Facts) -> tuple[str, str]:
     return USUAL, f"{USUAL}: histories have {median} in the middle, and {why}."
 
 
-def _length(facts: Facts) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+def _length(facts: Facts, name: str) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """`max_len`, `windows`, and why."""
-    most = REPEATED_LENGTH if facts.repeat_share >= REPEATS else LENGTHS[-1]
+    most = NEWEST_LENGTH if facts.repeat_share >= REPEATS or name == TIMED else LENGTHS[-1]
     max_len = next((length for length in LENGTHS if length >= min(facts.long_length, most)), most)
     if max_len >= facts.long_length:
         why = f"It looks at {max_len} events: nine of ten histories have {facts.long_length:g} or fewer."
