@@ -33,6 +33,13 @@ BARS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "ml100k_report": (("", "180 s", ""),),
     "answers": (("users of ml-1m", "5 s", ""), ("one unseen history", "1.0 ms", "0.5 ms")),
     "start": (("import horae", "0.2 s", ""), ("--help", "0.5 s", "")),
+    "features": (("windows", "60 s, 4 GB", ""), ("the rest", "240 s", "")),
+    "event_forecasts": (
+        ("coverage", "0.77 to 0.83", ""),
+        ("error of the time", "below the user's frequency", ""),
+        ("log-loss", "below the user's frequency", ""),
+    ),
+    "series": (("", "below seasonal naive, at most ARIMA, on 2 of 4", ""),),
     "rhythm": (("found", "95%", ""), ("false alarms", "5% at most", "")),
     "simulate": (("", "seconds", ""),),
 }

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["ablations", "ml1m_time", "recipes_ml100k", "sessions", "time_ablations", "time_splits", "tuning"]
-__all__ = ["ablations", "imputing", "ml1m_time", "recipes_ml100k", "sessions", "time_splits", "tuning"]
-__all__ = ["ablations", "backtests", "ml1m_time", "recipes_ml100k", "sessions", "time_splits", "tuning"]
+__all__ = [
+    "ablations",
+    "backtests",
+    "imputing",
+    "ml1m_time",
+    "recipes_ml100k",
+    "sessions",
+    "time_ablations",
+    "time_splits",
+    "tuning",
+]
 
 Said = Iterator[tuple[tuple[str, str], str]]
 WINDOWED: Final = "recent_popularity"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from making import comparisons, peers
+from making import comparisons, peers, temporal
 from making.markdown import table
 
 __all__ = ["FIGURES", "PICTURE", "RESULTS", "BrokenResultError", "result_of", "with_results"]
@@ -201,6 +201,9 @@ FIGURES: Final[dict[str, Tell]] = {
     "ablations": comparisons.ablations,
     "tuning": comparisons.tuning,
     "imputing": comparisons.imputing,
+    "features": temporal.features,
+    "event_forecasts": temporal.event_forecasts,
+    "series": temporal.series,
     "peers_training": peers.training,
     "peers_quality": peers.quality,
     "peers_answers": peers.answers,
@@ -222,6 +225,9 @@ LONG: Final = {
     "ablations",
     "tuning",
     "imputing",
+    "features",
+    "event_forecasts",
+    "series",
     "sessions",
     "ml1m_time",
     "ml1m_quality",

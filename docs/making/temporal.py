@@ -1,0 +1,63 @@
+"""What the tables about time show. In: results of features and forecasts. Out: figures in two languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+__all__ = ["event_forecasts", "features", "series"]
+
+Said = Iterator[tuple[tuple[str, str], str]]
+OWN: Final = "user_frequency"
+DAY: Final = 86_400
+SHOWN: Final = ("seasonal-naive", "moving-average", "ets", "arima")
+
+
+def features(result: Mapping[str, Any]) -> Said:
+    """Seconds and memory of the first groups, of the rest, and of the items'."""
+    runs = sorted(result["users_first"], key=lambda run: run["seconds"])
+    middle, rows = runs[len(runs) // 2], f"{result['events'] / 1e6:g}M"
+    what = f"{rows} events: windows, decay and recency of users, to Parquet", f"{rows} 事件：用户的窗口、衰减与间隔"
+    yield what, f"{middle['seconds']:.0f} s, {middle['peak_memory_gb']:.1f} GB"
+    most = max(result["users_rest"]["peak_memory_gb"], result["items_all"]["peak_memory_gb"])
+    what = f"{rows} events: the rest of users' features, and items'", f"{rows} 事件：用户其余特征与物品特征"
+    yield what, f"{result['rest_and_items_seconds']:.0f} s, {most:.1f} GB"
+
+
+def event_forecasts(result: Mapping[str, Any]) -> Said:
+    """When and what comes next beside the user's own frequency; what asking for it did to the ranking."""
+    for name, one in result["sets"].items():
+        time = one["forecast"]["time"]
+        cover, own, gap = time["metrics"]["coverage"], time["metrics"]["mae_seconds"], time["against"][OWN]
+        what = f"{name}: coverage of the 80% interval of the next event's time", f"{name}：下次事件 80% 区间的覆盖率"
+        yield what, f"{cover['mean']:.3f} [{cover['low']:.3f}, {cover['high']:.3f}]"
+        what = f"{name}: error of the time, days; against the user's frequency", f"{name}：时间误差（天）；对比用户频率"
+        yield what, f"{own['mean'] / DAY:.2f}; {_gap(gap['mae_seconds'], DAY, 2)}"
+        if "behavior" in one["forecast"]:
+            told = one["forecast"]["behavior"]
+            loss, gap = told["metrics"]["log_loss"]["mean"], told["against"][OWN]["log_loss"]
+            what = f"{name}: log-loss of the next behavior; against", f"{name}：下次行为的对数损失；对比"
+            yield what, f"{loss:.3f}; {_gap(gap, 1, 3)}"
+        if one["ranking"]:
+            gap = one["ranking"]["ndcg@10"]
+            what = f"{name}: ndcg@10 with the other heads; against without", f"{name}：联合训练的 ndcg@10；对比单独"
+            yield what, f"{gap['with']['mean']:.4f}; {_gap(gap['difference'], 1, 4)}"
+
+
+def series(result: Mapping[str, Any]) -> Said:
+    """MASE of what `auto` chose, of the best network, and of the opponents."""
+    for name, one in result["sets"].items():
+        mase = {method: row["mase"] for method, row in one["methods"].items() if row.get("mase") is not None}
+        networks = [method for method in one["networks_against_seasonal_naive"] if method in mase]
+        shown = dict.fromkeys([one["model"], *sorted(networks, key=mase.__getitem__)[:1], *SHOWN])
+        told = ", ".join(f"`{method}` {mase[method]:.3f}" for method in shown if method in mase)
+        what = (
+            f"{name}, {one['series']} series, 28 days ahead: MASE",
+            f"{name}，{one['series']} 条序列，提前 28 天：MASE",
+        )
+        yield what, f"{told} (auto: `{one['model']}`)"
+
+
+def _gap(gap: Mapping[str, float], unit: float, digits: int) -> str:
+    difference, low, high = (gap[key] / unit for key in ("difference", "low", "high"))
+    return f"{difference:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
