@@ -59,6 +59,14 @@ def test_compare_ranks_recipes_on_one_split(horae, log):
     assert "markov" in horae("compare", log, "--recipes", "popularity,markov", "--folds", "2").out
 
 
+def test_compare_takes_auto_and_cleans_as_it_was_told(horae, log):
+    options = ("--recipes", "auto,popularity")
+    ended = horae("compare", log, *options, "--set", "data.min_item_events=1", "--json")
+    name = next(name for name in ended.json["order"] if name != "popularity")
+    assert name == f"auto ({ended.json['chosen']['recipe']})" and ended.err.count("Chosen:") == 1
+    assert "no event is left" in horae("compare", log, *options, "--set", "data.min_item_events=99999", code=3).err
+
+
 def test_compare_refuses_contradictions(horae, log):
     horae("compare", log, "--recipes", "popularity,nothing", code=2)
     horae("compare", log, "--recipes", "popularity", "--folds", "2", "--split", "time", code=2)

@@ -40,6 +40,7 @@ def test_tune_tells_what_it_found_and_what_to_type_next(horae, log, tmp_path):
     ("options", "code"),
     [
         (["--recipe", "item-knn"], 2),
+        (["--recipe", "auto", "--set", "model.dimm=8"], 2),
         (["--set", "tune.model.dropout=[0.1, 2.0]"], 2),
         (["--set", "tune.model.dimm=[8, 16]"], 2),
         (["--trials", "0"], 2),

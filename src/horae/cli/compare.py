@@ -16,6 +16,7 @@ __all__ = ["EXAMPLES", "compare"]
 EXAMPLES = """\b
 Examples:
   horae compare events.csv --recipes sasrec,gru4rec,lstm-attention
+  horae compare events.csv --recipes auto,sasrec,popularity
   horae compare events.csv --recipes sasrec,mine.toml --folds 4 --json
 """
 
@@ -24,7 +25,8 @@ Examples:
 def compare(
     events: o.Log,
     recipes: Annotated[
-        str, typer.Option("--recipes", metavar="A,B,...", help="Names of recipes, or TOML files.", show_default=False)
+        str,
+        typer.Option("--recipes", metavar="A,B,...", help="Names, TOML files, or auto.", show_default=False),
     ],
     cutting: Cutting = Cutting(),
     folds: Annotated[
@@ -37,7 +39,7 @@ def compare(
     json_: o.Json = False,
 ) -> None:
     """Train several recipes on one log and rank them."""
-    from horae.recipe import load_recipe
+    from horae.training.choose import asked
     from horae.training.compare import compare as compare_recipes
     from horae.training.progress import progress_for
     from horae.training.train import Options
@@ -48,7 +50,8 @@ def compare(
         raise typer.BadParameter("give at least one.", param_hint="--recipes")
     if folds is not None and cutting.asked:
         raise typer.BadParameter("it cannot go with the options of one split.", param_hint="--folds")
-    chosen = [load_recipe(name) for name in names]
+    cleaning = [one for one in set_ or () if one.strip().startswith("data.")]
+    chosen = [asked(name, cleaning) for name in names]
     if len({str(recipe.data) for recipe in chosen}) > 1:
         raise typer.BadParameter("they clean the log differently; compare them one by one.", param_hint="--recipes")
     log = reading.events(events, chosen[0].data)

@@ -35,7 +35,9 @@ def tune(
         Path,
         typer.Option("--out", "-o", metavar="FOLDER", help="Where the search is written.", show_default=False),
     ],
-    recipe: Annotated[str, typer.Option("--recipe", "-r", help="A recipe's name, or a TOML file.")] = "sasrec",
+    recipe: Annotated[
+        str, typer.Option("--recipe", "-r", help="A recipe's name, a TOML file, or auto: one that suits the log.")
+    ] = "sasrec",
     trials: Annotated[int, typer.Option(min=1, help="Settings to try, those of a search that goes on included.")] = 20,
     minutes: Annotated[float, typer.Option(min=0.01, help="No longer than this, in this call.")] = 30.0,
     set_: o.Set = None,
@@ -53,14 +55,14 @@ def tune(
     What is searched stands in the recipe's table [tune]. Writes trials.jsonl, best.toml and report.html after every
     trial; Ctrl-C keeps them.
     """
-    from horae.recipe import load_recipe
+    from horae.training.choose import asked
     from horae.training.progress import progress_for
     from horae.training.train import Options
     from horae.training.tune import BY_HAND, ready
     from horae.training.tune import tune as search
 
     cutting.check()
-    chosen = load_recipe(recipe, set_ or ())
+    chosen = asked(recipe, set_ or ())
     ready(chosen, out, resume)
     chosen = replace(chosen, data=reading.table(chosen.data))
     split = cutting.cut(reading.events(events, chosen.data), seed)

@@ -6,7 +6,8 @@ each with its reason; what a log must look like to get a recipe stands in `_netw
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +17,11 @@ import numpy as np
 from horae.data.checking.measures import Numbers, cold_shares, gap_seconds, history_lengths, repeat_share, resolution
 from horae.data.cleaning.order import Array
 from horae.data.split import Split
-from horae.errors import DataError
+from horae.errors import DataError, RecipeError
 from horae.recipe import Recipe, load_recipe
 from horae.schema import Events
 
-__all__ = ["AUTO", "Choice", "Facts", "asked", "choose_recipe", "facts_of", "settled"]
+__all__ = ["AUTO", "Choice", "Facts", "asked", "because_of", "choose_recipe", "facts_of", "settled"]
 
 AUTO: Final = "auto"
 
@@ -198,6 +199,26 @@ def settled(recipe: Recipe, data: Events | Split) -> tuple[Recipe, Choice | None
         recommend={**best.recommend, **recipe.recommend},
         tune={**best.tune, **recipe.tune},
     ), choice
+
+
+@contextmanager
+def because_of(choice: Choice | None) -> Iterator[None]:
+    """What a recipe refuses in here says that nobody named it: `auto` chose it, and why.
+
+    Raises:
+        RecipeError: As raised in here, the choice before it where there is one.
+    """
+    try:
+        yield
+    except RecipeError as error:
+        if choice is None:
+            raise
+        counts = "encoder" not in choice.recipe.model
+        network = f"Or name a network in the place of auto, such as --recipe {USUAL}." if counts else ""
+        raise RecipeError(
+            f"auto chose {choice.reasons[0]} As it was asked for, that cannot be: {error.message}",
+            hint=f"{error.hint or ''} {network}".strip(),
+        ) from error
 
 
 def _network(facts: Facts) -> tuple[str, str]:

@@ -6,7 +6,7 @@ With `folds`, the comparison is repeated over several time windows: does the ord
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from horae.data.split import Split, split_by_time, split_rolling
 from horae.errors import RecipeError
 from horae.evaluation.protocol import Evaluation, evaluate
 from horae.models.opponents import settings_of
-from horae.recipe import Recipe, load_recipe
+from horae.recipe import Recipe
 from horae.recommend.recommender import Recommender
 from horae.schema import Events
+from horae.training.choose import Choice, asked, because_of, settled
+from horae.training.progress import progress_for
 from horae.training.train import Options, check, train
 
 __all__ = ["Comparison", "compare"]
@@ -47,10 +49,17 @@ class Fold:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Recipes, best first, over one split or several."""
+    """Recipes, best first, over one split or several.
+
+    Attributes:
+        split: Its kind.
+        folds: A table for each.
+        choice: What `auto` took, and why; None where it was not asked.
+    """
 
     split: str
     folds: list[Fold] = field(default_factory=list)
+    choice: Choice | None = None
 
     @property
     def order(self) -> list[str]:
@@ -65,6 +74,7 @@ class Comparison:
             "order": self.order,
             "mean": {name: {metric: self._mean(name, metric) for metric in SHOWN} for name in self.order},
             "spread": {name: self._spread(name) for name in self.order},
+            "chosen": None if self.choice is None else self.choice.as_dict(),
             "folds": [
                 {
                     "boundary": fold.boundary,
@@ -118,7 +128,8 @@ def compare(
 
     Args:
         data: Cleaned events, split by time here; or a split.
-        recipes: Names, files or recipes; opponents are recipes too.
+        recipes: Names, files or recipes; opponents are recipes too. `auto` is the one that suits the log, chosen once,
+            by what lies before the first test; in the table it is called `auto (NAME)`.
         overrides: Settings such as `train.epochs=5`, over each recipe in which the key has an effect.
         folds: Repeat over so many rolling time windows; needs events, not a split.
         horizon: With folds: length of each test window, as a share of the events.
@@ -128,10 +139,10 @@ def compare(
     Raises:
         RecipeError: A recipe is wrong (found before anything trains), none is given, or two have one name.
     """
-    chosen = _chosen([_loaded(recipe) for recipe in recipes], list(overrides))
-    if not chosen:
+    wanted = [asked(recipe) for recipe in recipes]
+    if not wanted:
         raise RecipeError("There is no recipe to compare.", hint="Give some: --recipes sasrec,markov,popularity")
-    names = [recipe.name for recipe in chosen]
+    names = [recipe.name for recipe in wanted]
     for name in names:
         if names.count(name) > 1:
             raise RecipeError(f"Two recipes are called {name!r}.", hint="Give one of them another name.")
@@ -141,15 +152,31 @@ def compare(
         splits: Sequence[Split] = split_rolling(data, folds, horizon)
     else:
         splits = [data if isinstance(data, Split) else split_by_time(data)]
-    return Comparison(splits[0].kind, [_fold(split, chosen, seed, options) for split in splits])
+    recipes, choice = _settled(wanted, splits[0])
+    chosen = _fitting(recipes, list(overrides), choice)
+    if choice is not None:
+        ((options.progress if options else None) or progress_for(None)).say(str(choice))
+    return Comparison(splits[0].kind, [_fold(split, chosen, seed, options) for split in splits], choice)
 
 
-def _chosen(recipes: Sequence[Recipe], overrides: Sequence[str]) -> list[Recipe]:
+def _settled(recipes: Sequence[Recipe], split: Split) -> tuple[list[Recipe], Choice | None]:
+    """`auto` under the name of what it took, so that it may stand beside that one; others as they are."""
+    found: list[Recipe] = []
+    choice = None
+    for recipe in recipes:
+        one, why = settled(recipe, split)
+        choice = why or choice
+        found.append(one if why is None else replace(one, name=f"{recipe.name} ({one.name})"))
+    return found, choice
+
+
+def _fitting(recipes: Sequence[Recipe], overrides: Sequence[str], choice: Choice | None) -> list[Recipe]:
     """Each recipe with the overrides that it has a use for; one that no recipe has a use for is an error."""
     fitting = [[override for override in overrides if _has_effect(recipe, override)] for recipe in recipes]
     idle = set(overrides) - {override for those in fitting for override in those}
     if idle and recipes:
-        check(recipes[0].with_overrides(sorted(idle)[:1]))  # says what is wrong with it
+        with because_of(choice if len(recipes) == 1 else None):
+            check(recipes[0].with_overrides(sorted(idle)[:1]))  # says what is wrong with it
         raise RecipeError(f"--set {sorted(idle)[0]} has no effect on any of the recipes.", hint="Remove it.")
     return [check(recipe.with_overrides(those)) for recipe, those in zip(recipes, fitting, strict=True)]
 
@@ -166,10 +193,6 @@ def _has_effect(recipe: Recipe, override: str) -> bool:
 def _mean(evaluation: Evaluation, metric: str) -> float:
     mean = evaluation.metrics[metric].mean
     return -1.0 if mean is None else mean
-
-
-def _loaded(recipe: str | Recipe) -> Recipe:
-    return recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
 
 
 def _fold(split: Split, recipes: Sequence[Recipe], seed: int, options: Options | None) -> Fold:

@@ -32,7 +32,7 @@ from horae.recommend.recommender import Recommender
 from horae.schema import BEHAVIOR, ITEM, Events
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
-from horae.training.choose import asked, settled
+from horae.training.choose import asked, because_of, settled
 from horae.training.fitting import calibrated, cost, finish, fit_again, model_of, search
 from horae.training.members import log_of, together
 from horae.training.memory import refuse_what_cannot_fit
@@ -74,7 +74,8 @@ def train(
     wanted = asked(recipe, overrides)
     split = _with_validation(data)
     chosen, choice = settled(wanted, split)
-    chosen = check(chosen)
+    with because_of(choice):
+        chosen = check(chosen)
     if not split.events.has_items and chosen.model.get("also"):
         split = with_stand_in(split)
     if not split.events.has_items:

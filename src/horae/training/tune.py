@@ -19,9 +19,10 @@ from horae.errors import DataError, NotTrainedError, RecipeError
 from horae.evaluation.validation import quality, validation_cut
 from horae.models.opponents import make_opponent
 from horae.page import Page
-from horae.recipe import TABLES, Recipe, load_recipe, to_toml
+from horae.recipe import TABLES, Recipe, to_toml
 from horae.schema import Events
 from horae.sequences.history import Sequences
+from horae.training.choose import AUTO, Choice, asked, because_of, settled
 from horae.training.progress import Progress, progress_for
 from horae.training.train import Options, check, train
 from horae.training.tuning import report
@@ -51,6 +52,7 @@ class Tuned:
         seed: Of the trainings and of the search.
         ended: `done`, `out of time` or `stopped by hand`.
         folder: Where it is written; None: nowhere.
+        choice: What `auto` took for the base, and why; None where it was not asked.
     """
 
     recipe: Recipe
@@ -61,6 +63,7 @@ class Tuned:
     seed: int = 0
     ended: str = "done"
     folder: Path | None = None
+    choice: Choice | None = None
 
     @property
     def best(self) -> Trial:
@@ -73,6 +76,7 @@ class Tuned:
         """The document of `horae tune --json`."""
         return {
             "recipe": self.base.name,
+            "chosen": None if self.choice is None else self.choice.as_dict(),
             "best": asdict(self.best),
             "trials": [asdict(trial) for trial in self.trials],
             "ranges": [one.as_dict() for one in self.ranges],
@@ -112,7 +116,8 @@ def tune(
 
     Args:
         data: As for `train`; a split's test part is not looked at.
-        recipe: Its `[tune]` table says what is searched; networks without one have usual ranges.
+        recipe: Its `[tune]` table says what is searched; networks without one have usual ranges. `auto` is the one that
+            suits the log.
         trials: So many, those of a search that goes on included; stopped ones do not count.
         minutes: No longer than this, in this call; None: as long as it takes.
         folder: Where trials, `best.toml` and `report.html` go, after every trial. None: nowhere.
@@ -129,9 +134,12 @@ def tune(
         NotTrainedError: None of the first trials could be trained.
     """
     _sane(trials, minutes)
-    base = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).with_overrides(overrides)
+    wanted = asked(recipe, overrides)
     log = TrialLog(None if folder is None else Path(folder))
-    ranges = ready(base, log.folder, resume)
+    ranges = ready(wanted, log.folder, resume)
+    base, choice = settled(wanted, data)
+    with because_of(choice):
+        ranges = ranges or ranges_of(base)
     made_of = {
         "recipe": {name: dict(getattr(base, name)) for name in ("model", "train", "recommend")},
         "ranges": [one.as_dict() for one in ranges],
@@ -140,19 +148,22 @@ def tune(
     }
     tried = log.begin(made_of, resume)
     where = replace(options or Options(), folder=None, resume=False)
-    search = _Search(data, base, ranges, seed, where, where.progress or progress_for(None), log, tried)
+    progress = where.progress or progress_for(None)
+    if choice is not None:
+        progress.say(str(choice))
+    search = _Search(data, base, ranges, seed, where, progress, log, tried)
     ended = search.run(trials, None if minutes is None else time.monotonic() + 60 * minutes)
-    return search.result(ended)
+    return replace(search.result(ended), choice=choice)
 
 
 def ready(recipe: Recipe, folder: Path | None, resume: bool) -> tuple[Range, ...]:
-    """Everything that can be refused before the log is read; the ranges.
+    """Everything that can be refused before the log is read; the ranges, but for `auto` none, which waits for the log.
 
     Raises:
         MissingExtraError, RecipeError, RunError: As in `tune`.
     """
     need_optuna()
-    ranges = ranges_of(recipe)
+    ranges = () if recipe.name == AUTO else ranges_of(recipe)
     TrialLog(folder).check(resume)
     return ranges
 
