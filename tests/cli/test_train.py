@@ -66,6 +66,17 @@ def test_bad_options_leave_nothing_behind(horae, log, tmp_path, options, code):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_wrong_range_in_a_recipe_file_is_refused_before_the_log_is_read(horae, tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('[model]\nencoder = "gru"\n\n[tune]\n"model.dimm" = [8, 16]\n')
+    for command in (
+        ("train", "missing.csv", "-o", tmp_path / "run", "--recipe", recipe),
+        ("compare", "missing.csv", "--recipes", f"popularity,{recipe}"),
+        ("recipes", "show", recipe),
+    ):
+        assert "'model.dimm'" in horae(*command, code=2).err
+
+
 def test_refit_judges_first_and_keeps_the_judged_metrics(horae, log, tmp_path):
     options = (*SETTINGS, "--set", "train.epochs=1", "--refit", "--json")
     document = horae("train", log, "-o", tmp_path / "run", *options).json

@@ -15,11 +15,11 @@ from horae.sequences.batch import encode
 from horae.sequences.framing import Next, windows
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
+from horae.training.check import check
 from horae.training.joint import Joint, behavior_loss, time_loss, value_loss
 from horae.training.loop import LoopSettings, train_network
 from horae.training.objectives import make_objective
 from horae.training.progress import Quiet
-from horae.training.settings import check
 
 NAN = float("nan")
 

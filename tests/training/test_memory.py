@@ -6,7 +6,7 @@ import horae
 from horae.errors import RecipeError
 from horae.recipe import load_recipe
 from horae.training import memory
-from horae.training.train import check
+from horae.training.check import check
 
 
 def needed(*overrides, items=1000):

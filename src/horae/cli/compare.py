@@ -39,7 +39,8 @@ def compare(
     json_: o.Json = False,
 ) -> None:
     """Train several recipes on one log and rank them."""
-    from horae.training.choose import asked
+    from horae.training.check import check
+    from horae.training.choose import AUTO, asked
     from horae.training.compare import compare as compare_recipes
     from horae.training.progress import progress_for
     from horae.training.train import Options
@@ -52,6 +53,9 @@ def compare(
         raise typer.BadParameter("it cannot go with the options of one split.", param_hint="--folds")
     cleaning = [one for one in set_ or () if one.strip().startswith("data.")]
     chosen = [asked(name, cleaning) for name in names]
+    for one in chosen:
+        if one.name != AUTO:  # that one waits for the log
+            check(one)
     if len({str(recipe.data) for recipe in chosen}) > 1:
         raise typer.BadParameter("they clean the log differently; compare them one by one.", param_hint="--recipes")
     log = reading.events(events, chosen[0].data)

@@ -80,8 +80,8 @@ def train(
     Writes a run folder: weights, events, card, report. Ctrl-C keeps the best weights so far.
     """
     from horae.evaluation.table import as_text
+    from horae.training.check import check
     from horae.training.choose import AUTO, asked
-    from horae.training.train import check
 
     cutting.check()
     place = Place(out, how.resume, how.overwrite)

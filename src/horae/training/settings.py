@@ -1,4 +1,4 @@
-"""The keys of `[train]` that say what is learned, and the check of a whole recipe: defaults filled in, errors found.
+"""The keys of `[train]` that say what is learned, and a recipe with every default filled in, its errors found.
 
 In: a recipe as written. Out: one in which every key has a value and an effect. The loop's own keys are the loop's; this
 module knows no data.
@@ -22,7 +22,7 @@ from horae.training.joint import check_weights
 from horae.training.loop import LoopSettings
 from horae.training.objectives import LossName, NegativesName, check_objective
 
-__all__ = ["DRAWING", "ObjectiveSettings", "check", "train_settings"]
+__all__ = ["DRAWING", "ObjectiveSettings", "filled", "train_settings"]
 
 DRAWING = ("sampled_softmax", "binary", "gbce")
 """Losses that look at the drawn items' rows alone."""
@@ -108,7 +108,7 @@ class ObjectiveSettings:
         return {name: getattr(self, f"{name}_weight") for name in QUESTIONS}
 
 
-def check(recipe: Recipe) -> Recipe:
+def filled(recipe: Recipe) -> Recipe:
     """Check every key of `[model]`, `[train]` and `[recommend]`, and fill in the defaults.
 
     Raises:
@@ -123,7 +123,7 @@ def check(recipe: Recipe) -> Recipe:
             hint="Remove it, or choose a network.",
         )
     if "ensemble" in model:
-        return replace(recipe, model=_checked_members(model, recipe.train), train={}, recommend=recommend)
+        return replace(recipe, model=_filled_members(model, recipe.train), train={}, recommend=recommend)
     if "opponent" in model:
         if recipe.train:
             key = next(iter(recipe.train))
@@ -152,7 +152,7 @@ def check(recipe: Recipe) -> Recipe:
     return replace(recipe, model=model, train=known, recommend=recommend)
 
 
-def _checked_members(model: Mapping[str, Any], train: Mapping[str, Any]) -> dict[str, Any]:
+def _filled_members(model: Mapping[str, Any], train: Mapping[str, Any]) -> dict[str, Any]:
     """Members written out, defaults filled in; the ensemble's own `[train]` overrides that of each network."""
     members = member_recipes(model)
     if train and not any("encoder" in member.model for member in members):
@@ -161,7 +161,7 @@ def _checked_members(model: Mapping[str, Any], train: Mapping[str, Any]) -> dict
         )
     over = [train if "encoder" in member.model else {} for member in members]
     whole = [replace(one, train={**one.train, **mine}) for one, mine in zip(members, over, strict=True)]
-    return {"ensemble": [as_table(check(member)) for member in whole]}
+    return {"ensemble": [as_table(filled(member)) for member in whole]}
 
 
 def train_settings(table: Mapping[str, Any]) -> tuple[LoopSettings, ObjectiveSettings]:

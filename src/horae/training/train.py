@@ -32,13 +32,13 @@ from horae.recommend.recommender import Recommender
 from horae.schema import BEHAVIOR, ITEM, Events
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
+from horae.training.check import check
 from horae.training.choose import asked, because_of, settled
 from horae.training.fitting import calibrated, cost, finish, fit_again, model_of, search
 from horae.training.members import log_of, together
 from horae.training.memory import refuse_what_cannot_fit
 from horae.training.options import Options
 from horae.training.progress import progress_for
-from horae.training.settings import check
 
 __all__ = ["Options", "check", "refit", "train"]
 

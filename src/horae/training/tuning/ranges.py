@@ -17,7 +17,7 @@ from typing import Any
 
 from horae.errors import RecipeError
 from horae.recipe import Recipe, settings
-from horae.training.train import check
+from horae.training.settings import filled
 
 __all__ = ["FOR_NETWORKS", "Range", "Span", "ranges_of", "with_values"]
 
@@ -112,7 +112,7 @@ def ranges_of(recipe: Recipe) -> tuple[Range, ...]:
         RecipeError: A key that is unknown, has no effect or cannot be searched; a value of the wrong type or an
             impossible one; low above high; an opponent that declares nothing.
     """
-    check(recipe)
+    filled(recipe)
     if "ensemble" in recipe.model:
         raise RecipeError(
             f"The recipe {recipe.name!r} is an ensemble: it has no settings of its own to search.",
@@ -203,6 +203,6 @@ def _choices(where: str, values: list[Any] | tuple[Any, ...]) -> tuple[Value, ..
 
 def _possible(recipe: Recipe, key: str, value: Value) -> None:
     try:
-        check(with_values(recipe, {key: value}))
+        filled(with_values(recipe, {key: value}))
     except RecipeError as error:
         raise RecipeError(f"[tune] {key!r} may not be {value!r}: {error.message}", hint=error.hint) from error
