@@ -22,7 +22,17 @@ from horae.recommend.rank import Targets
 from horae.schema import ITEM, TARGET, TIMESTAMP, USER, Requests
 from horae.sequences.vocabulary import Vocabulary
 
-__all__ = ["Cut", "TargetsKind", "asked_times", "horizon_of", "request_times", "requests_of", "requests_within"]
+__all__ = [
+    "Cut",
+    "Lines",
+    "TargetsKind",
+    "asked_times",
+    "first_of_request",
+    "horizon_of",
+    "request_times",
+    "requests_of",
+    "requests_within",
+]
 
 TargetsKind = str
 """`successive`, `last`, or `next-` and a length of time, such as `next-7d`."""
@@ -93,6 +103,72 @@ class Cut:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Whose rows are whose, in a log sorted by user, then place: what every kind of cut is made with.
+
+    Attributes:
+        users: Ids, in the order of their lines.
+        start_U: The row at which each line begins.
+    """
+
+    users: pl.Series
+    start_U: IndexArray
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> Lines:
+        """Of `Events.frame`."""
+        runs = frame[USER].rle().struct.unnest()
+        return cls(runs["value"], np.concatenate([[0], np.cumsum(runs["len"].to_numpy())[:-1]]).astype(np.int64))
+
+    def asked(self, row: IndexArray, max_users: int | None, seed: int) -> tuple[IndexArray, IndexArray]:
+        """The rows, ascending, of a seeded sample of at most so many users (None: of all), and each row's user."""
+        user = np.searchsorted(self.start_U, row, side="right") - 1
+        everybody = np.unique(user)
+        if max_users is None or len(everybody) <= max_users:
+            return row, user
+        kept = np.isin(user, np.random.default_rng(seed).choice(everybody, size=max_users, replace=False))
+        return row[kept], user[kept]
+
+    def cut(
+        self,
+        kind: TargetsKind,
+        row: IndexArray,
+        user: IndexArray,
+        first: BoolArray,
+        item: pl.Series,
+        row_B: IndexArray | None = None,
+        at: datetime | None = None,
+    ) -> Cut:
+        """The requests whose targets stand at these rows; a basket that names an item twice asks for it once.
+
+        Args:
+            kind: See `Cut`.
+            row: Of the targets, ascending.
+            user: Of each target, from 0.
+            first: Which targets begin a request.
+            item: What came.
+            row_B: Where the requests stand; None: at their first targets.
+            at: When all of them ask.
+        """
+        row_B = row[first] if row_B is None else row_B
+        asked, user_B = np.unique(user[first], return_inverse=True)
+        users = self.users.gather(asked)
+        cut = Cut(
+            kind=kind,
+            requests=_requests(users.gather(user_B), row_B, at),
+            row_B=row_B,
+            user_B=user_B.astype(np.int64),
+            users=users,
+            item_T=item,
+            row_T=row,
+            offset_B1=np.append(np.flatnonzero(first), len(row)).astype(np.int64),
+            history_B=row_B - self.start_U[user[first]],
+            at=at,
+        )
+        return _each_item_once(cut)
+
+
 def requests_of(
     split: Split, targets: TargetsKind | None = None, *, max_users: int | None = None, seed: int = 0
 ) -> Cut:
@@ -124,27 +200,12 @@ def requests_of(
             f"The test part of this {split.kind} split has no targets.",
             hint="Give a longer test part, or check [data] target_behaviors.",
         )
-    runs, start_U = _lines(frame)
-    user = np.searchsorted(start_U, row, side="right") - 1
-    if max_users is not None:
-        row, user = _sampled(row, user, max_users, seed)
-    first = _first_of_request(frame[TIMESTAMP], row, user, kind)
+    lines = Lines.of(frame)
+    row, user = lines.asked(row, max_users, seed)
+    first = first_of_request(request_times(split, row), user, kind)
     if kind == "last":
         row, user, first = row[first], user[first], np.ones(int(first.sum()), dtype=np.bool_)
-    asked, user_B = np.unique(user[first], return_inverse=True)
-    users = runs["value"].gather(asked)
-    cut = Cut(
-        kind=kind,
-        requests=_requests(users.gather(user_B), row[first]),
-        row_B=row[first],
-        user_B=user_B.astype(np.int64),
-        users=users,
-        item_T=frame[ITEM].gather(row),
-        row_T=row,
-        offset_B1=np.append(np.flatnonzero(first), len(row)).astype(np.int64),
-        history_B=row[first] - start_U[user[first]],
-    )
-    return _each_item_once(cut)
+    return lines.cut(kind, row, user, first, frame[ITEM].gather(row))
 
 
 def requests_within(
@@ -181,27 +242,11 @@ def requests_within(
             f"Nobody has a target within {in_words(horizon)} of {boundary:%Y-%m-%d %H:%M} UTC.",
             hint="Ask for a longer time, or check [data] target_behaviors.",
         )
-    runs, start_U = _lines(frame)
-    user = np.searchsorted(start_U, row, side="right") - 1
-    if max_users is not None:
-        row, user = _sampled(row, user, max_users, seed)
+    lines = Lines.of(frame)
+    row, user = lines.asked(row, max_users, seed)
     first = np.append(True, user[1:] != user[:-1])
-    asked, user_B = np.unique(user[first], return_inverse=True)
-    users = runs["value"].gather(asked)
-    row_B = _first_later(frame, start_U, boundary)[user[first]]
-    cut = Cut(
-        kind=kind,
-        requests=_requests(users.gather(user_B), row_B, boundary),
-        row_B=row_B,
-        user_B=user_B.astype(np.int64),
-        users=users,
-        item_T=frame[ITEM].gather(row),
-        row_T=row,
-        offset_B1=np.append(np.flatnonzero(first), len(row)).astype(np.int64),
-        history_B=row_B - start_U[user[first]],
-        at=boundary,
-    )
-    return _each_item_once(cut)
+    row_B = _first_later(frame, lines.start_U, boundary)[user[first]]
+    return lines.cut(kind, row, user, first, frame[ITEM].gather(row), row_B, boundary)
 
 
 def horizon_of(kind: TargetsKind) -> timedelta | None:
@@ -239,17 +284,11 @@ def _requests(users: pl.Series, row: IndexArray, at: datetime | None = None) -> 
     return Requests(users=users, rows=row)
 
 
-def _lines(frame: pl.DataFrame) -> tuple[pl.DataFrame, IndexArray]:
-    """The users in the order of their lines (`value`, `len`), and the row at which each line begins."""
-    runs = frame[USER].rle().struct.unnest()
-    return runs, np.concatenate([[0], np.cumsum(runs["len"].to_numpy())]).astype(np.int64)
-
-
 def _first_later(frame: pl.DataFrame, start_U: IndexArray, boundary: datetime) -> IndexArray:
     """The row of each user's first event known to be at or after a time; for who has none, the end of the log."""
     later = np.flatnonzero(frame.select((pl.col(TIMESTAMP) >= boundary).fill_null(False)).to_series().to_numpy())
     user = np.searchsorted(start_U, later, side="right") - 1
-    row_U = np.full(len(start_U) - 1, frame.height, dtype=np.int64)
+    row_U = np.full(len(start_U), frame.height, dtype=np.int64)
     row_U[user[::-1]] = later[::-1]  # the first of each user is written last
     return row_U
 
@@ -273,24 +312,17 @@ def _covered(split: Split, kind: str, horizon: timedelta) -> datetime:
     return boundary
 
 
-def _sampled(row: IndexArray, user: IndexArray, max_users: int, seed: int) -> tuple[IndexArray, IndexArray]:
-    everybody = np.unique(user)
-    if len(everybody) <= max_users:
-        return row, user
-    chosen = np.random.default_rng(seed).choice(everybody, size=max_users, replace=False)
-    kept = np.isin(user, chosen)
-    return row[kept], user[kept]
+def first_of_request(second: FloatArray, user: IndexArray, kind: TargetsKind) -> BoolArray:
+    """Which targets begin a request (for `last`: which are their user's last).
 
-
-def _first_of_request(timestamp: pl.Series, row: IndexArray, user: IndexArray, kind: TargetsKind) -> BoolArray:
-    """Which test targets begin a request (for `last`: which are their user's last)."""
+    Args:
+        second: Unix seconds of each target, NaN where unknown: an unknown time equals no other.
+        user: Of each target.
+        kind: `successive` or `last`.
+    """
     if kind == "last":
         return np.append(user[1:] != user[:-1], True)
-    time = timestamp.gather(row).to_physical()
-    known = time.is_not_null().to_numpy()
-    moment = time.fill_null(0).to_numpy()
-    same = (user[1:] == user[:-1]) & (moment[1:] == moment[:-1]) & known[1:] & known[:-1]
-    return np.append(True, ~same)
+    return np.append(True, (user[1:] != user[:-1]) | (second[1:] != second[:-1]))
 
 
 def _each_item_once(cut: Cut) -> Cut:
