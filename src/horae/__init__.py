@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from horae.recommend.run import load
     from horae.schema import Events, Forecasts, HistoryEvent, Recommendations, Requests
     from horae.sequences.prepared import PreparedLog, open_large, prepare_large
+    from horae.sequences.prepared_split import PreparedSplit, split_prepared
     from horae.training.compare import compare
     from horae.training.train import Options, train
     from horae.training.tune import Tuned, tune
@@ -67,6 +68,7 @@ _HOME = {
     "Options": "training.train",
     "OutlierSettings": "data.outliers",
     "PreparedLog": "sequences.prepared",
+    "PreparedSplit": "sequences.prepared_split",
     "RecipeError": "errors",
     "Recommendations": "schema",
     "Recommender": "recommend.recommender",
@@ -101,6 +103,7 @@ _HOME = {
     "split_by_column": "data.split",
     "split_by_time": "data.split",
     "split_leave_one_out": "data.split",
+    "split_prepared": "sequences.prepared_split",
     "split_rolling": "data.split",
     "train": "training.train",
     "tune": "training.tune",
@@ -125,6 +128,7 @@ __all__ = [
     "Options",
     "OutlierSettings",
     "PreparedLog",
+    "PreparedSplit",
     "RecipeError",
     "Recommendations",
     "Recommender",
@@ -161,6 +165,7 @@ __all__ = [
     "split_by_column",
     "split_by_time",
     "split_leave_one_out",
+    "split_prepared",
     "split_rolling",
     "train",
     "tune",

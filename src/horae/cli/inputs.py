@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from horae.data.split import Split
     from horae.schema import Events
 
-__all__ = ["Cutting", "Reading", "data_table", "read_ids", "read_table_of"]
+__all__ = ["Cutting", "Reading", "boundary_of", "data_table", "read_ids", "read_table_of"]
 
 KINDS = ("time", "leave-one-out", "column")
 
@@ -167,7 +167,7 @@ class Cutting:
             say("note: this log has no times, so it is split leave-one-out, by its order.")
             kind = "leave-one-out"
         if kind in ("", "time"):
-            split = split_by_time(events, _boundary(self.test), _boundary(self.validation))
+            split = split_by_time(events, boundary_of(self.test), boundary_of(self.validation))
         elif kind == "leave-one-out":
             split = split_leave_one_out(events, "shuffled" if self.ties == "shuffled" else "log", seed)
         else:
@@ -258,7 +258,8 @@ def _key_column(names: Sequence[str], key: str, source: str) -> str:
     return best[0]
 
 
-def _boundary(text: str | None) -> float | str:
+def boundary_of(text: str | None) -> float | str:
+    """Where a part begins, as typed; a tenth where nobody said."""
     if text is None:
         return 0.1
     try:

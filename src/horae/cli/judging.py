@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from horae.evaluation.protocol import Evaluation
     from horae.page import Page
     from horae.recommend.recommender import Recommender
+    from horae.sequences.prepared_split import AnySplit
 
 __all__ = ["commands_of", "first_report", "judge", "keep", "known_opponents", "report_of"]
 
@@ -87,15 +88,23 @@ def report_of(run: Path, recommender: Recommender, split: Split, document: dict[
     )
 
 
-def first_report(run: Path, recommender: Recommender, split: Split) -> Page:
-    """The page of a run that was trained and is not judged yet: how the training went, and its log."""
+def first_report(run: Path, recommender: Recommender, split: AnySplit) -> Page:
+    """The page of a run that was trained and is not judged yet: how the training went, and its log where it has one."""
     from horae.data.checking.pages import describe_page
     from horae.data.checks import describe
+    from horae.data.split import Split
     from horae.evaluation.figures import training
+    from horae.page import Page
 
-    page = describe_page(split.events, describe(split.events))
+    events = split.events if isinstance(split, Split) else None
+    page = Page(str(run), "trained from a prepared log") if events is None else describe_page(events, describe(events))
     page.heading("Training")
-    page.text(f"{run} is trained and not judged yet; `horae evaluate {run}` puts its report in the place of this page.")
+    if events is None:
+        page.text(f"{run} is trained and not judged yet. It holds no events: horae evaluate {run} EVENTS judges it.")
+    else:
+        page.text(
+            f"{run} is trained and not judged yet; `horae evaluate {run}` puts its report in the place of this page."
+        )
     if recommender.log:
         page.plot(*training(recommender.log))
     page.table(["cost", "value"], [(name, str(value)) for name, value in recommender.card["training"].items()])
@@ -106,6 +115,7 @@ def first_report(run: Path, recommender: Recommender, split: Split) -> Page:
 def commands_of(run: Path, recommender: Recommender) -> list[str]:
     """What was typed to make the run, and what to type next."""
     users, folder = recommender.sequences.users, shlex.quote(str(run))
-    asked = f"--user {shlex.quote(str(users.all[0]))}" if len(users) else f"--history {recommender.items.all[0]}"
+    known, log = (len(users) > 0, "") if recommender.events is not None else (False, " EVENTS")
+    asked = f"--user {shlex.quote(str(users.all[0]))}" if known else f"--history {recommender.items.all[0]}"
     made = [recommender.card["command"]] if "command" in recommender.card else []
-    return [*made, f"horae evaluate {folder}", f"horae recommend {folder} {asked} -k 10", f"horae serve {folder}"]
+    return [*made, f"horae evaluate {folder}{log}", f"horae recommend {folder} {asked} -k 10", f"horae serve {folder}"]

@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Catalog", "Device", "Json", "Log", "OptionalLog", "Overwrite", "Run", "Seed", "Set"]
+__all__ = ["Catalog", "Device", "Json", "Log", "OptionalLog", "Overwrite", "Run", "Seed", "Set", "Trainable"]
 
 SOURCES = "a file (CSV, JSON lines, Parquet; packed too), folder, glob, database URL, or - for standard input."
 
+Trainable = Annotated[
+    str,
+    typer.Argument(
+        metavar="EVENTS", help=f"The log: {SOURCES} Or a folder that `horae data prepare` wrote.", show_default=False
+    ),
+]
 Log = Annotated[str, typer.Argument(metavar="EVENTS", help=f"The log: {SOURCES}", show_default=False)]
 OptionalLog = Annotated[
     str | None, typer.Argument(metavar="EVENTS", help=f"Another log: {SOURCES}", show_default=False)

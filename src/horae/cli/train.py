@@ -17,12 +17,14 @@ from horae.cli.inputs import Cutting, Reading, read_table_of
 from horae.cli.judging import commands_of, first_report, judge, keep
 from horae.cli.output import if_stopped, say, show, show_json
 from horae.cli.place import Place
+from horae.cli.prepared import facts_of, split_of
 from horae.cli.verb import verb
 
 if TYPE_CHECKING:
     from horae.data.split import Split
     from horae.recipe import Recipe
     from horae.recommend.recommender import Recommender
+    from horae.sequences.prepared_split import AnySplit
 
 __all__ = ["EXAMPLES", "How", "train", "train_run"]
 
@@ -34,6 +36,7 @@ Examples:
   horae train u.data -o runs/paper --split leave-one-out --json
   horae train "logs/*.parquet" -o runs/first --columns user_id=customer,item_id=sku
   horae train events.csv -o runs/first --refit    # judge, then learn from all events
+  horae train prepared -o runs/first              # from what `horae data prepare` wrote
 """
 
 
@@ -62,7 +65,7 @@ class How:
 
 @verb
 def train(
-    events: o.Log,
+    events: o.Trainable,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="RUN", help="The run folder to write.", show_default=False)
     ],
@@ -79,6 +82,7 @@ def train(
 
     Writes a run folder: weights, events, card, report. Ctrl-C keeps the best weights so far.
     """
+    from horae.data.folder import is_prepared
     from horae.evaluation.table import as_text
     from horae.training.check import check
     from horae.training.choose import AUTO, asked
@@ -88,9 +92,14 @@ def train(
     place.prepare()
     chosen = asked(recipe, set_ or ())
     chosen = chosen if chosen.name == AUTO else check(chosen)  # that one waits for the log
-    chosen = replace(chosen, data=reading.table(chosen.data))
-    log = reading.events(events, chosen.data)
-    split = cutting.cut(log, how.seed)
+    split: AnySplit
+    if is_prepared(events):
+        if how.refit:
+            raise typer.BadParameter("a prepared log holds no events to judge the run on first.", param_hint="--refit")
+        split = split_of(events, chosen, cutting, reading)
+    else:
+        chosen = replace(chosen, data=reading.table(chosen.data))
+        split = cutting.cut(reading.events(events, chosen.data), how.seed)
     recommender = train_run(chosen, split, place, how, reading)
     document = {"run": str(out), **recommender.card["training"], "refit": recommender.card["refit"]}
     if json_:
@@ -108,8 +117,9 @@ def train(
         raise typer.Exit(1)
 
 
-def train_run(recipe: Recipe, split: Split, place: Place, how: How, reading: Reading) -> Recommender:
+def train_run(recipe: Recipe, split: AnySplit, place: Place, how: How, reading: Reading) -> Recommender:
     """Train, write the run, and where asked judge it and refit; at any moment the run on disk is whole."""
+    from horae.data.split import Split
     from horae.recommend.run import update
     from horae.training.progress import progress_for
     from horae.training.train import Options
@@ -126,6 +136,7 @@ def train_run(recipe: Recipe, split: Split, place: Place, how: How, reading: Rea
     if recommender.card["training"]["interrupted"]:
         return recommender
     if how.refit:
+        assert isinstance(split, Split)
         with if_stopped(f"Stopped by hand: {place.run} holds the trained run, not refitted."):
             keep(place.run, recommender, split, judge(recommender, split, seed=how.seed))
             judged = (place.run / "report.html").read_text(encoding="utf-8")  # its lists are the judged model's
@@ -141,23 +152,28 @@ def _kept(place: Place) -> str:
     return f"Stopped by hand; no run was written. Checkpoints, if any, are in {place.checkpoints}: --resume goes on."
 
 
-def _origin(run: Path, recipe: Recipe, split: Split, reading: Reading) -> dict[str, Any]:
+def _origin(run: Path, recipe: Recipe, split: AnySplit, reading: Reading) -> dict[str, Any]:
     """Where a run comes from, for its card; passwords of databases are not kept."""
+    from horae.data.split import Split
+
+    facts = _facts(split) if isinstance(split, Split) else facts_of(split)
+    data = {**facts, "boundary": split.boundary, "reading": asdict(reading)}
+    command = re.sub(r"://([^:@/\s]+):[^@/\s]+@", r"://\1:***@", shlex.join(["horae", *sys.argv[1:]]))
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"run": run.name, "recipe": recipe.name, "created": created, "command": command, "data": data}
+
+
+def _facts(split: Split) -> dict[str, Any]:
     frame = split.events.frame
     first, last = frame["timestamp"].min(), frame["timestamp"].max()
-    data = {
+    return {
         "source": split.events.report.source,
         "events": frame.height,
         "users": frame["user_id"].n_unique(),
         "items": frame["item_id"].n_unique(),
         "first": first.isoformat() if isinstance(first, datetime) else None,
         "last": last.isoformat() if isinstance(last, datetime) else None,
-        "boundary": split.boundary,
-        "reading": asdict(reading),
     }
-    command = re.sub(r"://([^:@/\s]+):[^@/\s]+@", r"://\1:***@", shlex.join(["horae", *sys.argv[1:]]))
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"run": run.name, "recipe": recipe.name, "created": created, "command": command, "data": data}
 
 
 def _told(run: Path, recommender: Recommender) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "in_words",
     "known_times",
     "parts_by_time",
+    "read_boundary",
     "share_boundary",
 ]
 
@@ -68,7 +69,7 @@ def boundary_before(times: Array, wish: Boundary, what: str, before: int | None 
         DataError: Not a wish, or nothing is left on one side.
     """
     earlier = times if before is None else times[: np.searchsorted(times, before)]
-    value = _read(wish, what) if isinstance(wish, str) else wish
+    value = read_boundary(wish, what) if isinstance(wish, str) else wish
     if isinstance(value, float | int):
         if not 0 < value < 1:
             raise DataError(f"{what} = {value:g}: expected a share between 0 and 1.", hint="0.1 is a tenth.")
@@ -164,7 +165,12 @@ def in_words(length: timedelta) -> str:
     raise AssertionError
 
 
-def _read(text: str, what: str) -> float | timedelta | datetime:
+def read_boundary(text: str, what: str) -> float | timedelta | datetime:
+    """A wish as typed: a share, a duration back from the end, or a time.
+
+    Raises:
+        DataError: None of these.
+    """
     text = text.strip()
     if duration := DURATION.fullmatch(text):
         seconds = float(duration[1]) * UNIT_SECONDS[duration[2]]

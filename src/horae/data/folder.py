@@ -21,9 +21,11 @@ import polars as pl
 
 from horae.errors import StoreError
 
-__all__ = ["MANIFEST", "check", "check_free", "replacing"]
+__all__ = ["MANIFEST", "PREPARED", "check", "check_free", "is_prepared", "replacing"]
 
 MANIFEST: Final = "manifest.json"
+PREPARED: Final = "prepared log"
+"""The kind that `horae.sequences.prepared` writes; whoever reads logs tells it from a folder of files."""
 
 
 @contextlib.contextmanager
@@ -87,6 +89,15 @@ def check(folder: Path, kind: str, version: int, *, content: bool = True) -> Non
             raise StoreError(f"{file} is missing.", hint=_again(kind))
         if file.stat().st_size != wanted["bytes"] or (content and _digest(file) != wanted["sha256"]):
             raise StoreError(f"{file} is not what was written: truncated or edited.", hint=_again(kind))
+
+
+def is_prepared(source: str | os.PathLike[str]) -> bool:
+    """Is this a folder that `horae data prepare` wrote?"""
+    try:
+        kind = json.loads((Path(source) / MANIFEST).read_text(encoding="utf-8"))["kind"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(kind == PREPARED)
 
 
 def check_free(folder: Path, needed: int, what: str) -> None:

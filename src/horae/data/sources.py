@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from horae.data.folder import is_prepared
 from horae.data.reading.jsonlines import looks_like_json, read_json_lines
 from horae.data.reading.raw import Part, RawTable
 from horae.data.reading.sniff import decode, decompress
@@ -118,6 +119,12 @@ def _one(read: tuple[pl.DataFrame, list[Step], Part]) -> RawTable:
 def _paths(name: str) -> list[Path]:
     """The files that a path, folder or glob names, sorted; hidden files and those without data left out."""
     path = Path(name).expanduser()
+    if is_prepared(path):
+        raise DataError(
+            f"{name} is a prepared log: arrays to train from, without the columns that a log is read by.",
+            hint=f"`horae train {name} -o RUN` trains from it; everything else needs the log that it was made of, or "
+            "its newest part.",
+        )
     if path.is_dir():
         found = _folder(path)
         if not found:

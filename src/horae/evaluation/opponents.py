@@ -19,7 +19,7 @@ from horae.models.opponents import OPPONENTS, make_opponent, variants
 from horae.models.opponents.recent_popularity import RecentPopularity
 from horae.recipe import Recipe
 from horae.recommend.recommender import Recommender
-from horae.sequences.history import Sequences
+from horae.sequences.prepared_split import AnySplit, learned_from
 
 __all__ = ["LIVE", "choose", "opponents_of"]
 
@@ -31,7 +31,7 @@ def opponents_of(
     recommender: Recommender, split: Split, names: Iterable[str] | None = None
 ) -> dict[str, Recommender | str]:
     """Fit the opponents of a recommender; all of them unless named. A text instead says why one is not there."""
-    known = Sequences.from_events(split.train, recommender.items, recommender.sequences.behaviors)
+    known = learned_from(split, "train", recommender.items, recommender.sequences.behaviors)
     beside: dict[str, Recommender | str] = {}
     chosen: dict[str, dict[str, Any]] = {}
     for name in names if names is not None else [*OPPONENTS, LIVE]:
@@ -51,18 +51,18 @@ def opponents_of(
     return beside
 
 
-def choose(name: str, table: Mapping[str, Any], recommender: Recommender, split: Split) -> dict[str, Any]:
+def choose(name: str, table: Mapping[str, Any], recommender: Recommender, split: AnySplit) -> dict[str, Any]:
     """What an opponent leaves open (a window, a decay), chosen by validation NDCG@10; fitted on the fit part alone.
 
     Where nothing can be validated, it stays open: the opponent's own defaults hold.
     """
     tables = variants(name, table)
-    if len(tables) == 1 or not (split.part == "validation").any():
+    if len(tables) == 1 or (isinstance(split, Split) and not (split.part == "validation").any()):
         return dict(table)
     cut = validation_cut(split, limit=2_000, seed=0)
     if len(cut) == 0:
         return dict(table)
-    sequences = Sequences.from_events(split.fit, recommender.items, recommender.sequences.behaviors)
+    sequences = learned_from(split, "fit", recommender.items, recommender.sequences.behaviors)
 
     def reached(candidate: Mapping[str, Any]) -> float:
         model = make_opponent(name, candidate).fit(sequences)

@@ -1,7 +1,8 @@
 """Everybody's line until a moment: what may be learned from, without a copy of the events.
 
 In: `Sequences`, perhaps larger than memory, and a time. Out: `SequencesBefore`, whose histories are slices of the same
-arrays that end before that time; and the time before which a share of all events lies. It does not know files.
+arrays that end before that time; the time before which a share of all events lies; how often items repeat. It does not
+know files.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from horae.schema import IndexArray
 from horae.sequences.history import BLOCK, Flat, FloatArray, Histories, Sequences
 
-__all__ = ["SequencesBefore", "share_time"]
+__all__ = ["SequencesBefore", "indices_between", "repeat_share", "share_time"]
 
 BINS = 1 << 20
 FEW = 1 << 22
@@ -44,7 +45,7 @@ class SequencesBefore(Sequences):
     @cached_property
     def flat(self) -> Flat:
         """The events before, copied."""
-        return self._events.take(_indices(self._start_U, self._end_U))
+        return self._events.take(indices_between(self._start_U, self._end_U))
 
     @cached_property
     def offset_U1(self) -> IndexArray:
@@ -76,6 +77,16 @@ def share_time(sequences: Sequences, share: float) -> float | None:
         return middle if less else None
     above = min(float(later.min()) for block in _blocks(time_N) if len(later := block[block > middle]))
     return middle if less and abs(less - rank) <= abs(less + same - rank) else above
+
+
+def repeat_share(sequences: Sequences) -> float:
+    """Share of the events on an item that their user had before; reads a block of users at a time."""
+    lines, events, repeats = sequences.all(), 0, 0
+    for first, last in _user_blocks(lines):
+        user, item = lines.take(slice(first, last)).pairs()
+        events += len(item)
+        repeats += len(item) - len(np.unique(user * (sequences.num_items + 1) + item))
+    return repeats / events if events else 0.0
 
 
 def _ranked(time_N: FloatArray, rank: int) -> float:
@@ -135,7 +146,8 @@ def _user_blocks(lines: Histories) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _indices(start_B: IndexArray, end_B: IndexArray) -> IndexArray:
+def indices_between(start_B: IndexArray, end_B: IndexArray) -> IndexArray:
+    """Every index from each start up to its end, one range after the other."""
     lengths = end_B - start_B
     first = np.repeat(start_B - (np.cumsum(lengths) - lengths), lengths)
     return first + np.arange(len(first))

@@ -18,7 +18,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +26,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from horae.data.boundaries import Boundary, read_boundary
 from horae.data.cleaning.places import MAX_BEHAVIORS
-from horae.data.folder import check, check_free, replacing
-from horae.data.settings import DataSettings, parse_time
+from horae.data.folder import PREPARED, check, check_free, replacing
+from horae.data.settings import DataSettings
 from horae.data.streaming.parts import CleanedParts
 from horae.errors import DataError, StoreError
 from horae.schema import BEHAVIOR, DataReport, Events
@@ -39,7 +40,7 @@ from horae.sequences.vocabulary import Vocabulary
 
 __all__ = ["PreparedLog", "open_large", "prepare_large"]
 
-KIND, FORMAT = "prepared log", 1
+FORMAT = 1
 DTYPES: Final[Mapping[str, npt.DTypeLike]] = {
     "item_N": np.int32,
     "behavior_N": np.uint8,
@@ -69,7 +70,7 @@ class PreparedLog:
     def __len__(self) -> int:
         return len(self.sequences.flat)
 
-    def before(self, when: float | str | date | timedelta) -> SequencesBefore:
+    def before(self, when: Boundary) -> SequencesBefore:
         """The events before a moment, to learn from; arrays are shared, not copied.
 
         Args:
@@ -88,15 +89,21 @@ class PreparedLog:
             )
         return earlier
 
-    def _seconds(self, when: float | str | date | timedelta) -> float | None:
+    def span(self) -> tuple[float, float] | None:
+        """Unix seconds of the first and the last event; None where no time is known. Reads in blocks."""
+        time_N = self.sequences.flat.time_N
+        blocks = [time_N[at : at + BLOCK] for at in range(0, len(time_N), BLOCK)]
+        first = min(float(np.nanmin(block, initial=np.inf)) for block in blocks)
+        last = max(float(np.nanmax(block, initial=-np.inf)) for block in blocks)
+        return (first, last) if first <= last else None
+
+    def _seconds(self, wish: Boundary) -> float | None:
+        when = read_boundary(wish, "before") if isinstance(wish, str) else wish
         if isinstance(when, float | int):
             return share_time(self.sequences, when) if 0 < when < 1 else None
         if isinstance(when, timedelta):
-            time_N = self.sequences.flat.time_N
-            last = max(np.nanmax(time_N[at : at + BLOCK], initial=-np.inf) for at in range(0, len(time_N), BLOCK))
-            return float(last) - when.total_seconds()
-        if isinstance(when, str):
-            return to_seconds(parse_time(when, "before"))
+            span = self.span()
+            return None if span is None else span[1] - when.total_seconds()
         return to_seconds(when if isinstance(when, datetime) else datetime(when.year, when.month, when.day, tzinfo=UTC))
 
     def __str__(self) -> str:
@@ -133,7 +140,7 @@ def prepare_large(
         StoreError: Something stands at `folder`, or the disk is too small.
     """
     target = Path(folder)
-    with replacing(target, KIND, FORMAT, overwrite=overwrite) as temporary:
+    with replacing(target, PREPARED, FORMAT, overwrite=overwrite) as temporary:
         scratch = temporary / SCRATCH
         scratch.mkdir()
         parts = CleanedParts(
@@ -161,7 +168,7 @@ def open_large(folder: str | os.PathLike[str], *, verify: bool = True) -> Prepar
         StoreError: Not a prepared log, damaged, or from a newer Horae.
     """
     folder = Path(folder)
-    check(folder, KIND, FORMAT, content=verify)
+    check(folder, PREPARED, FORMAT, content=verify)
     document = json.loads((folder / "log.json").read_text(encoding="utf-8"))
     flat = Flat(**{name: _mapped(folder / _file(name)) for name in DTYPES})
     users, items = (Vocabulary(pl.read_parquet(folder / f"{name}.parquet")["id"]) for name in ("users", "items"))

@@ -32,8 +32,8 @@ from horae.models.network import Network
 from horae.models.opponents import make_opponent
 from horae.recipe import Recipe
 from horae.recommend.recommender import Calibration, Recommender
-from horae.schema import Events
 from horae.sequences.history import Sequences
+from horae.sequences.prepared_split import AnySplit, learned_from
 from horae.training.calibrate import calibrate
 from horae.training.joint import Joint
 from horae.training.loop import CHOOSES, LoopSettings, Trained, Validate, train_network
@@ -53,7 +53,7 @@ HALF_FROM_ITEMS = 1_000
 """Below this the softmax is a small part of a step, and its exactness costs nothing."""
 
 
-def search(recommender: Recommender, split: Split, seed: int, where: Options, progress: Progress) -> list[Trained]:
+def search(recommender: Recommender, split: AnySplit, seed: int, where: Options, progress: Progress) -> list[Trained]:
     """Fit on the fit part alone, and choose by validation what a recipe leaves open; what it took, by member."""
     if isinstance(recommender.model, Ensemble):
         members = members_of(recommender, seed, where)
@@ -71,7 +71,7 @@ def search(recommender: Recommender, split: Split, seed: int, where: Options, pr
 
 
 def finish(
-    recommender: Recommender, split: Split, trained: list[Trained], seed: int, where: Options, progress: Progress
+    recommender: Recommender, split: AnySplit, trained: list[Trained], seed: int, where: Options, progress: Progress
 ) -> None:
     """Fit on all that is known before the test, where the model is to; the cost is added."""
     if isinstance(recommender.model, Ensemble):
@@ -80,12 +80,12 @@ def finish(
             finish(one, split, [its_cost], its_seed, its_place, progress)
         gather(recommender, [one for one, _, _ in members])
     elif not isinstance(recommender.model, Network):
-        _count_events(recommender, split.train, trained[0])
+        _count_events(recommender, split, "train", trained[0])
     elif _learns_again(recommender.recipe, split, trained[0]):
         _relearn(recommender, split, trained[0], seed, where, progress)
 
 
-def _learns_again(recipe: Recipe, split: Split, trained: Trained) -> bool:
+def _learns_again(recipe: Recipe, split: AnySplit, trained: Trained) -> bool:
     wanted = LoopSettings.from_table(recipe.train).relearns(split.kind)
     return wanted and bool(trained.best_metrics) and not trained.interrupted
 
@@ -108,12 +108,12 @@ def fit_again(recommender: Recommender, took: Mapping[str, Any], seed: int, wher
         recommender.follow()
 
 
-def _learn(recommender: Recommender, split: Split, seed: int, where: Options, progress: Progress) -> Trained:
+def _learn(recommender: Recommender, split: AnySplit, seed: int, where: Options, progress: Progress) -> Trained:
     """Train on the fit part, validated by the very path that recommends."""
     model = recommender.model
     assert isinstance(model, Network)
     loop = LoopSettings.from_table(recommender.recipe.train)
-    sequences = Sequences.from_events(split.fit, recommender.items, recommender.sequences.behaviors)
+    sequences = learned_from(split, "fit", recommender.items, recommender.sequences.behaviors)
     cut = validation_cut(split, limit=loop.validation_requests, seed=seed)
 
     def validate() -> Mapping[str, float]:
@@ -123,13 +123,14 @@ def _learn(recommender: Recommender, split: Split, seed: int, where: Options, pr
         progress.say("Nobody in the validation part has a history: nothing stops the training early.")
     asked = partial(_fit, model, sequences, recommender.recipe, seed, where, progress, "search", watched(split))
     if len(recommender.items) == 1 and model.upcoming is not None:  # nothing to rank: the other heads choose
+        assert isinstance(split, Split)  # `train` refuses these heads for others
         rows = asked_of(split, "validation", most=loop.validation_requests, seed=seed)
         return asked(lambda: {LIKELIHOOD: likelihood(recommender, rows)} if len(rows) else {}, LIKELIHOOD)
     return asked(validate if len(cut) else None)
 
 
 def _relearn(
-    recommender: Recommender, split: Split, trained: Trained, seed: int, where: Options, progress: Progress
+    recommender: Recommender, split: AnySplit, trained: Trained, seed: int, where: Options, progress: Progress
 ) -> None:
     """A fresh network, on everything before the test, for the epochs that validation chose; the cost is added.
 
@@ -140,7 +141,7 @@ def _relearn(
     progress.say(f"Learning again, from train and validation together: {epochs}.")
     network = model_of(recipe, len(items), len(behaviors), seed, recommender.device)
     assert isinstance(network, Network)
-    known = Sequences.from_events(split.train, items, behaviors)
+    known = learned_from(split, "train", items, behaviors)
     whole = replace(recipe, train={**recipe.train, "epochs": trained.best_epoch})
     again = _fit(network, known, whole, seed, where, progress, "relearn", watched(split))
     if again.interrupted:
@@ -152,7 +153,7 @@ def _relearn(
         setattr(trained, figure, getattr(trained, figure) + getattr(again, figure))
 
 
-def watched(split: Split) -> bool:
+def watched(split: AnySplit) -> bool:
     """Is a user's last event before the cut their last one until it? Splits by time only cut nothing off in between."""
     return split.kind in ("time", "rolling")
 
@@ -170,7 +171,7 @@ def model_of(recipe: Recipe, num_items: int, num_behaviors: int, seed: int, devi
     return model
 
 
-def _count(recommender: Recommender, split: Split) -> Trained:
+def _count(recommender: Recommender, split: AnySplit) -> Trained:
     """Fit an opponent as a run's own model; what its recipe leaves open is chosen on validation and written down.
 
     Here it is fitted on the fit part alone, as the calibration would else ask about what it counted.
@@ -180,14 +181,14 @@ def _count(recommender: Recommender, split: Split) -> Trained:
     table = {"opponent": given["opponent"], **choose(given["opponent"], given, recommender, split)}
     recommender.recipe = replace(recommender.recipe, model=table)
     trained = Trained(seconds=time.perf_counter() - started[0], cpu_seconds=time.process_time() - started[1])
-    _count_events(recommender, split.fit, trained)
+    _count_events(recommender, split, "fit", trained)
     return trained
 
 
-def _count_events(recommender: Recommender, events: Events, trained: Trained) -> None:
-    """Fit an opponent on these events; the cost is added."""
+def _count_events(recommender: Recommender, split: AnySplit, part: Literal["fit", "train"], trained: Trained) -> None:
+    """Fit an opponent on a part; the cost is added."""
     started = time.perf_counter(), time.process_time()
-    sequences = Sequences.from_events(events, recommender.items, recommender.sequences.behaviors)
+    sequences = learned_from(split, part, recommender.items, recommender.sequences.behaviors)
     table = recommender.recipe.model
     recommender.model = make_opponent(table["opponent"], table).fit(sequences)
     recommender.follow()
@@ -195,7 +196,7 @@ def _count_events(recommender: Recommender, events: Events, trained: Trained) ->
     trained.cpu_seconds += time.process_time() - started[1]
 
 
-def calibrated(recommender: Recommender, split: Split, seed: int) -> Calibration | None:
+def calibrated(recommender: Recommender, split: AnySplit, seed: int) -> Calibration | None:
     """What turns this model's scores into probabilities, fitted on validation; None where it cannot be."""
     return calibrate(recommender, validation_cut(split, limit=5_000, seed=seed), seed)
 

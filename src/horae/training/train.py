@@ -30,10 +30,13 @@ from horae.recommend.device import device_of
 from horae.recommend.foretell import upcoming_of
 from horae.recommend.recommender import Recommender
 from horae.schema import BEHAVIOR, ITEM, Events
-from horae.sequences.history import Sequences
+from horae.sequences.before import repeat_share as repeat_share_of
+from horae.sequences.history import Sequences, categories
+from horae.sequences.prepared import PreparedLog
+from horae.sequences.prepared_split import AnySplit, PreparedSplit, learned_from, split_prepared
 from horae.sequences.vocabulary import Vocabulary
 from horae.training.check import check
-from horae.training.choose import asked, because_of, settled
+from horae.training.choose import AUTO, asked, because_of, settled
 from horae.training.fitting import calibrated, cost, finish, fit_again, model_of, search
 from horae.training.members import log_of, together
 from horae.training.memory import refuse_what_cannot_fit
@@ -47,7 +50,7 @@ SEEN_STAYS = 0.1
 
 
 def train(
-    data: Events | Split,
+    data: Events | Split | PreparedLog | PreparedSplit,
     recipe: str | Path | Recipe = "sasrec",
     *,
     overrides: Iterable[str] = (),
@@ -59,7 +62,8 @@ def train(
 
     Args:
         data: Cleaned events, whose end is cut off for validation; or a split, whose own validation part is used (one
-            is cut off its training part where it has none) and whose test part is not looked at.
+            is cut off its training part where it has none) and whose test part is not looked at. A prepared log, or
+            such a log cut by `split_prepared`, is trained from where it lies on the disk; the run then has no events.
         recipe: A recipe's name, a TOML file, or a recipe; `auto` chooses one that suits the log, and the card says why.
         overrides: Settings such as `train.epochs=5`, over the recipe's.
         seed: Same data, recipe and seed: same weights (on the same machine and number of threads).
@@ -68,22 +72,21 @@ def train(
 
     Raises:
         RecipeError: An unknown key, a wrong type, an impossible value or a key without effect.
-        DataError: No items in the log, or too few events to cut a validation part from.
+        DataError: No items in the log, or too few events to cut a validation part from; of a prepared log something
+            that only the events can tell (`auto`, `[model] also`).
         NotTrainedError: The loss became infinite or exploded.
     """
     wanted = asked(recipe, overrides)
-    split = _with_validation(data)
-    chosen, choice = settled(wanted, split)
-    with because_of(choice):
-        chosen = check(chosen)
-    if not split.events.has_items and chosen.model.get("also"):
-        split = with_stand_in(split)
-    if not split.events.has_items:
-        raise DataError(
-            "This log has no items, so there is nothing to recommend.",
-            hint="Name the item column with --columns item_id=..., or train on when and how much alone: "
-            "--recipe which-what-when.",
-        )
+    split: AnySplit
+    if isinstance(data, PreparedLog | PreparedSplit):
+        split = split_prepared(data, test=None) if isinstance(data, PreparedLog) else data
+        chosen, choice = _for_prepared(wanted), None
+    else:
+        split = _with_validation(data)
+        chosen, choice = settled(wanted, split)
+        with because_of(choice):
+            chosen = check(chosen)
+        split = _with_items(split, chosen)
     where = options or Options()
     progress = where.progress or progress_for(None)
     recommender = _untrained(chosen, split, catalog, seed, device_of(where.device))
@@ -92,7 +95,7 @@ def train(
         progress.say(str(choice))
     trained = search(recommender, split, seed, where, progress)
     recommender.calibration = calibrated(recommender, split, seed)
-    if upcoming_of(recommender) is not None:
+    if isinstance(split, Split) and upcoming_of(recommender) is not None:
         recommender.card["forecast"] = calibrated_levels(recommender, split, seed=seed).as_dict()
     finish(recommender, split, trained, seed, where, progress)
     recommender.card["training"] = cost(together(trained))
@@ -110,8 +113,14 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
     Args:
         recommender: Trained on a split, and judged if it is to be.
         options: As for `train`.
+
+    Raises:
+        DataError: It holds no events, as one that was trained from a prepared log.
     """
-    assert recommender.split is not None
+    if recommender.split is None:
+        raise DataError(
+            "This recommender holds no events to learn again from.", hint="Train it anew, on a log in memory."
+        )
     where = options or Options()
     seed = int(recommender.card["seed"])
     split = recommender.split
@@ -122,6 +131,34 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
     fit_again(fresh, recommender.card["training"], seed, where, where.progress or progress_for(None))
     card = {**recommender.card, "refit": True}
     return replace(recommender, model=fresh.model, fallback=fresh.fallback, sequences=fresh.sequences, card=card)
+
+
+def _for_prepared(recipe: Recipe) -> Recipe:
+    """The recipe checked; refused where it needs what only events in memory can tell.
+
+    Raises:
+        DataError: It is `auto`, or foretells more than items.
+    """
+    wants = "--recipe auto" if recipe.name == AUTO else "[model] also" if recipe.model.get("also") else ""
+    if wants:
+        raise DataError(
+            f"{wants} is not possible on a prepared log: it looks at the events themselves.",
+            hint="Name another recipe, such as sasrec; or give a part of the log that fits in memory.",
+        )
+    return check(recipe)
+
+
+def _with_items(split: Split, recipe: Recipe) -> Split:
+    """The split; of a log without items, for a recipe that foretells when and how much, with one that stands in."""
+    if not split.events.has_items and recipe.model.get("also"):
+        return with_stand_in(split)
+    if not split.events.has_items:
+        raise DataError(
+            "This log has no items, so there is nothing to recommend.",
+            hint="Name the item column with --columns item_id=..., or train on when and how much alone: "
+            "--recipe which-what-when.",
+        )
+    return split
 
 
 def _with_validation(data: Events | Split) -> Split:
@@ -139,19 +176,21 @@ def _with_validation(data: Events | Split) -> Split:
 
 
 def _untrained(
-    recipe: Recipe, split: Split, catalog: pl.DataFrame | None, seed: int, device: torch.device
+    recipe: Recipe, split: AnySplit, catalog: pl.DataFrame | None, seed: int, device: torch.device
 ) -> Recommender:
     """Everything but the weights."""
-    known = split.train
-    items = Vocabulary.of(known.frame[ITEM])
-    behavior = split.events.frame[BEHAVIOR].dtype
-    assert isinstance(behavior, pl.Enum)
-    behaviors = tuple(behavior.categories.to_list())
+    if isinstance(split, PreparedSplit):
+        items, behaviors = split.log.sequences.items, split.log.sequences.behaviors
+        timed = not split.log.sequences.has_unknown_times
+    else:
+        known = split.train
+        items, behaviors = Vocabulary.of(known.frame[ITEM]), categories(split.events.frame[BEHAVIOR])
+        timed = known.times == "all"
     refuse_what_cannot_fit(recipe, len(items), len(behaviors), device)
     model = model_of(recipe, len(items), len(behaviors), seed, device)
-    fallback_name = "recent_popularity" if known.times == "all" else "popularity"
-    fallback = make_opponent(fallback_name, {}).fit(Sequences.from_events(known, items, behaviors))
-    repeats = repeat_share(known)
+    fallback_name = "recent_popularity" if timed else "popularity"
+    fallback = make_opponent(fallback_name, {}).fit(learned_from(split, "train", items, behaviors))
+    repeats = repeat_share_of(split.train) if isinstance(split, PreparedSplit) else repeat_share(known)
     seen = recipe.recommend["seen"]
     card = {
         "run": recipe.name,
@@ -164,14 +203,19 @@ def _untrained(
         "refit": False,
         "versions": _versions(),
     }
+    if isinstance(split, PreparedSplit):
+        events, whole = None, split.log.sequences
+        card["data_report"] = split.log.report.as_dict()
+    else:
+        events, whole = split.events, Sequences.from_events(split.events, items, behaviors)
     return Recommender(
         model=model,
         fallback=fallback,
-        sequences=Sequences.from_events(split.events, items, behaviors),
+        sequences=whole,
         recipe=recipe,
         include_seen=bool(card["include_seen"]),
-        events=split.events,
-        split=split,
+        events=events,
+        split=None if isinstance(split, PreparedSplit) else split,
         catalog=catalog,
         card=card,
         device=device,
