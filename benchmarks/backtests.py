@@ -57,7 +57,8 @@ def _tested(data: Path, name: str, recipe: str) -> dict[str, Any]:
         return fitted
 
     started = time.process_time()
-    tested = horae.backtest(events, fit, folds=folds, window=window, progress=_told)
+    settings = horae.BacktestSettings(folds=folds, window=window)
+    tested = horae.backtest(events, fit, settings, progress=_told)
     document = tested.as_dict()
     for fold in document["folds"]:
         fold["leak_audit"] = fold["leak_audit"]["passed"]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         UnknownIdError,
     )
     from horae.evaluation.backtest.rolling import Backtest, backtest
+    from horae.evaluation.backtest.settings import BacktestSettings
     from horae.evaluation.feature_audit import audit_features
     from horae.evaluation.protocol import Evaluation, evaluate
     from horae.features.compute import compute_features, write_features
@@ -52,6 +53,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AutoencoderSettings": "forecasting.autoencoder",
     "Backtest": "evaluation.backtest.rolling",
+    "BacktestSettings": "evaluation.backtest.settings",
     "DataError": "errors",
     "DataSettings": "data.settings",
     "Evaluation": "evaluation.protocol",
@@ -113,6 +115,7 @@ _HOME = {
 __all__ = [
     "AutoencoderSettings",
     "Backtest",
+    "BacktestSettings",
     "DataError",
     "DataSettings",
     "Evaluation",

@@ -19,8 +19,8 @@ from horae.errors import DataError
 
 if TYPE_CHECKING:
     from horae.data.split import Split
-    from horae.evaluation.backtest.folds import Plan
     from horae.evaluation.backtest.rolling import Backtest
+    from horae.evaluation.backtest.settings import BacktestSettings
     from horae.page import Page
     from horae.recommend.recommender import Recommender
     from horae.schema import Events
@@ -96,39 +96,41 @@ class Backtesting:
                 f"{self.tolerated_loss:g}: expected a share, such as 0.05.", param_hint="--tolerated-loss"
             )
 
-    def plan(self, targets: str | None) -> Plan:
-        """What to ask of `horae.backtest`.
+    def settings(self, targets: str | None, **judged: Any) -> BacktestSettings:
+        """What to ask of `horae.backtest`; `judged` are further settings, as typed.
 
         Raises:
             typer.BadParameter: Impossible, or without effect.
         """
-        from horae.evaluation.backtest.folds import Plan
+        from horae.evaluation.backtest.settings import BacktestSettings
 
-        plan = Plan(
+        settings = BacktestSettings(
             folds=self.folds or 4,
             window=self.window or "7d",
             training=self.training or "expanding",
             train_days=self.train_days,
             targets=targets or "successive",
+            tolerated=self.tolerated_loss or 0.05,
+            **judged,
         )
         try:
-            plan.check()
+            settings.check()
         except DataError as error:
             raise typer.BadParameter(f"{error.message} {error.hint}", param_hint="--backtest") from error
-        return plan
+        return settings
 
 
 def run_backtest(
-    recommender: Recommender, events: Events, plan: Plan, backtesting: Backtesting, how: dict[str, Any], device: str
+    recommender: Recommender, events: Events, settings: BacktestSettings, opponents: str | None, seed: int, device: str
 ) -> Backtest:
     """Fit the run's recipe in every fold, and judge; each fold is told on standard error.
 
     Args:
         recommender: The run, for its recipe, seed and catalog.
         events: The run's own log, or another one.
-        plan: What to ask.
-        backtesting: As typed.
-        how: `ks`, `max_users`, `bootstrap`, `seed` and the names of further `opponents`.
+        settings: What to ask.
+        opponents: Names of further ones, as typed.
+        seed: Of every sample.
         device: Where the fits run.
     """
     from horae.evaluation.backtest.rolling import backtest
@@ -137,26 +139,14 @@ def run_backtest(
     options = Options(device=device, progress=_bar())
 
     def fit(past: Split) -> Recommender:
-        seed, catalog = int(recommender.card["seed"]), recommender.catalog
-        fitted = train(past, recommender.recipe, seed=seed, catalog=catalog, options=options)
+        trained_with, catalog = int(recommender.card["seed"]), recommender.catalog
+        fitted = train(past, recommender.recipe, seed=trained_with, catalog=catalog, options=options)
         if fitted.card["training"].get("interrupted"):  # a network would give the best weights so far
             raise KeyboardInterrupt(STOPPED)
         return fitted
 
     with if_stopped(STOPPED):
-        return backtest(
-            events,
-            fit,
-            folds=plan.folds,
-            window=plan.window,
-            training=plan.training,
-            train_days=plan.train_days,
-            targets=plan.targets,
-            opponents=_opponents(how.pop("opponents")),
-            tolerated=backtesting.tolerated_loss or 0.05,
-            progress=say,
-            **how,
-        )
+        return backtest(events, fit, settings, opponents=_opponents(opponents), seed=seed, progress=say)
 
 
 def keep_backtest(run: Path, document: dict[str, Any]) -> None:

@@ -162,10 +162,11 @@ def _backtest(
         raise typer.BadParameter("a backtest makes its own splits: see --folds and --window.", param_hint="--split")
     if options.pop("profiles") is not None:
         raise typer.BadParameter("it has no effect with --backtest.", param_hint="--profiles")
-    plan, refused = backtesting.plan(options.pop("targets")), None
+    opponents, seed, refused = options.pop("opponents"), options.pop("seed"), None
+    settings = backtesting.settings(**options)
     recommender = load(run, device=device)
     log = events_of(recommender, events)
-    tested = run_backtest(recommender, log, plan, backtesting, options, device)
+    tested = run_backtest(recommender, log, settings, opponents, seed, device)
     document = {"run": str(run), "source": log.report.source, **tested.as_dict()}
     try:
         keep_backtest(run, document)

@@ -8,6 +8,7 @@ from tests.logs import events_of
 from horae.data.split import Split
 from horae.evaluation.backtest.results import Backtest
 from horae.evaluation.backtest.rolling import backtest
+from horae.evaluation.backtest.settings import BacktestSettings
 from horae.recipe import Recipe
 from horae.recommend.recommender import Recommender
 from horae.schema import Events
@@ -37,4 +38,4 @@ def log(drift: bool = True, users: int = 60, days: int = 40) -> Events:
 
 @cache
 def judged(drift: bool = True) -> Backtest:
-    return backtest(log(drift), fit, folds=5, window="3d", ks=(1, 10), bootstrap=200)
+    return backtest(log(drift), fit, BacktestSettings(folds=5, window="3d", ks=(1, 10), bootstrap=200))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from tests.logs import events_of
 
-from horae.evaluation.backtest.folds import Plan, folds_of
+from horae.evaluation.backtest.folds import folds_of
 from horae.evaluation.backtest.lead import Steps, gaps_of, once_of, once_rows, step_rows, values_at
 from horae.evaluation.backtest.pooling import Crowd
+from horae.evaluation.backtest.settings import BacktestSettings
 from horae.evaluation.cut import requests_within
 from horae.evaluation.metrics import Ranks
 from horae.recipe import Recipe
@@ -26,7 +27,7 @@ def fitted() -> tuple:
     start = 40 * DAY
     came = [("a", "i1", start + HOUR), ("a", "i2", start + 3 * DAY), ("b", "i2", start + 2 * DAY),
             ("b", "i0", start + 5 * DAY), ("a", "i1", start + 6 * DAY), ("c", "i1", start + 10 * DAY)]  # fmt: skip
-    (fold,) = folds_of(events_of([*past, *came]), Plan(1, "10d"))
+    (fold,) = folds_of(events_of([*past, *came]), BacktestSettings(1, "10d"))
     assert fold.boundary == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=40)
     recipe = Recipe("popularity", model={"opponent": "popularity"}, recommend={"seen": "include"})
     model = train(fold.past, recipe).with_events(fold.split.events)

@@ -11,6 +11,7 @@ from horae.data.split import Split, split_rolling
 from horae.errors import DataError
 from horae.evaluation.backtest.results import Spread
 from horae.evaluation.backtest.rolling import backtest
+from horae.evaluation.backtest.settings import BacktestSettings
 from horae.evaluation.opponents import opponents_of
 from horae.evaluation.protocol import evaluate
 from horae.recommend.recommender import Recommender
@@ -24,7 +25,7 @@ def test_who_fits_is_handed_the_past_alone() -> None:
         handed.append(past)
         return fit(past)
 
-    found = backtest(log(), watched, folds=3, window="3d", bootstrap=0)
+    found = backtest(log(), watched, BacktestSettings(folds=3, window="3d", bootstrap=0))
     for past, result in zip(handed, found.folds, strict=True):
         assert past.events.frame["timestamp"].max() < result.fold.boundary
         assert not (past.part == "test").any() and (past.part == "validation").any()
@@ -83,7 +84,9 @@ def test_without_drift_no_loss_is_seen() -> None:
 
 
 def test_the_same_seed_gives_the_same_document() -> None:
-    again, first = (backtest(log(), fit, folds=2, window="3d", bootstrap=50).as_dict() for _ in range(2))
+    again, first = (
+        backtest(log(), fit, BacktestSettings(folds=2, window="3d", bootstrap=50)).as_dict() for _ in range(2)
+    )
     for document in (again, first):
         document.pop("seconds")
         for fold in document["folds"]:
@@ -117,17 +120,17 @@ def test_the_text_fits_a_terminal() -> None:
 
 
 def test_next_days_are_asked_once_per_user_and_window() -> None:
-    found = backtest(log(), fit, folds=3, window="3d", targets="next-3d", bootstrap=0)
+    found = backtest(log(), fit, BacktestSettings(folds=3, window="3d", targets="next-3d", bootstrap=0))
     assert all(len(fold.fold.cut) == fold.users == 60 for fold in found.folds)
     assert found.lead_time.since_boundary == () and found.lead_time.once[0].users == 60
-    within = backtest(log(), fit, folds=3, window="7d", targets="next-7d", bootstrap=0)
+    within = backtest(log(), fit, BacktestSettings(folds=3, window="7d", targets="next-7d", bootstrap=0))
     week = next(row for row in within.lead_time.once if row.name == "within 7 days")
     assert within.metrics["ndcg@10"].mean == pytest.approx(week.metrics["ndcg@10"].mean)
 
 
 def test_each_fold_is_told_when_it_begins_and_ends() -> None:
     told: list[str] = []
-    backtest(log(), fit, folds=2, window="3d", bootstrap=0, progress=told.append)
+    backtest(log(), fit, BacktestSettings(folds=2, window="3d", bootstrap=0), progress=told.append)
     assert [sentence[:5] for sentence in told] == ["[1/2]", "[1/2]", "[2/2]", "[2/2]"]
     assert "learning from" in told[0] and "windowed popularity" in told[1]
 
@@ -147,47 +150,52 @@ def test_a_leak_in_one_fold_fails_the_whole() -> None:
         honest = fit(past)
         return Peeking(**{name: getattr(honest, name) for name in honest.__dataclass_fields__})
 
-    found = backtest(log(), leaking, folds=1, window="3d", bootstrap=0)
+    found = backtest(log(), leaking, BacktestSettings(folds=1, window="3d", bootstrap=0))
     assert not found.passed and "leak audit of fold 1 FAILED" in str(found)
 
 
 def test_missing_opponents_are_told_and_do_no_harm() -> None:
-    found = backtest(log(), fit, folds=2, window="3d", bootstrap=20, opponents=lambda run, split: {"ease": "too many"})
+    found = backtest(
+        log(),
+        fit,
+        BacktestSettings(folds=2, window="3d", bootstrap=20),
+        opponents=lambda run, split: {"ease": "too many"},
+    )
     assert found.folds[0].reasons == {"ease": "too many"} and found.opponents == {}
     assert any("missing" in note for note in found.notes)
     assert "-" in str(found) and found.lead_time.once[0].against == {}
 
 
 def test_one_fold_has_no_decay_to_show() -> None:
-    found = backtest(log(), fit, folds=1, window="3d", bootstrap=20)
+    found = backtest(log(), fit, BacktestSettings(folds=1, window="3d", bootstrap=20))
     assert found.decay.rows == () and "two folds or more" in found.answer and "two folds or more" in str(found)
     assert found.spreads()["ndcg@10"].deviation is None
 
 
 def test_a_share_of_the_events_is_a_window_too() -> None:
-    found = backtest(log(), fit, folds=3, window=0.1, bootstrap=100)
+    found = backtest(log(), fit, BacktestSettings(folds=3, window=0.1, bootstrap=100))
     assert "10% of the events" in str(found) and "window" in found.answer
     assert found.as_dict()["backtest"]["window_days"] is None
 
 
 def test_a_sliding_window_is_told_where_it_is_none() -> None:
-    found = backtest(log(), fit, folds=2, window="3d", training="sliding", train_days=90, bootstrap=0)
+    found = backtest(log(), fit, BacktestSettings(folds=2, window="3d", training="sliding", train_days=90, bootstrap=0))
     assert any("sliding is expanding" in note for note in found.notes)
-    short = backtest(log(), fit, folds=2, window="3d", training="sliding", train_days=10, bootstrap=0)
+    short = backtest(log(), fit, BacktestSettings(folds=2, window="3d", training="sliding", train_days=10, bootstrap=0))
     assert not any("sliding is expanding" in note for note in short.notes)
     assert "the last 10 days" in str(short)
     assert short.folds[0].train_events == 60 * 10
 
 
 def test_a_sample_of_users_is_judged_and_told() -> None:
-    found = backtest(log(), fit, folds=2, window="3d", max_users=10, bootstrap=0)
+    found = backtest(log(), fit, BacktestSettings(folds=2, window="3d", max_users=10, bootstrap=0))
     assert all(fold.users == 10 for fold in found.folds) and any("sample" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("how", [{"tolerated": 0}, {"tolerated": 1.5}, {"ks": ()}, {"ks": (0,)}, {"folds": 40}])
 def test_impossible_wishes_are_refused(how) -> None:
     with pytest.raises(DataError) as refused:
-        backtest(log(), fit, window="3d", **how)
+        backtest(log(), fit, BacktestSettings(window="3d", **how))
     assert refused.value.hint
 
 
@@ -196,7 +204,7 @@ def test_unknown_items_and_users_of_later_windows_do_no_harm() -> None:
     late = frame.with_columns(
         item_id=pl.when(pl.col("timestamp").dt.epoch("s") > 38 * DAY).then(pl.lit("new")).otherwise("item_id")
     )
-    found = backtest(Events(late), fit, folds=2, window="3d", bootstrap=0)
+    found = backtest(Events(late), fit, BacktestSettings(folds=2, window="3d", bootstrap=0))
     assert found.passed and found.folds[1].metrics["ndcg@10"].mean < found.folds[0].metrics["ndcg@10"].mean
 
 

@@ -18,7 +18,7 @@ def how_often(decay: Document, plan: Document) -> str:
 
     Args:
         decay: `Decay.as_dict()`.
-        plan: `Plan.as_dict()`, which knows what a window is called.
+        plan: `BacktestSettings.as_dict()`, which knows what a window is called.
     """
     rows, metric, share = decay["rows"], _metric(decay), _percent(decay["tolerated"])
     if not rows:

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from horae.evaluation.backtest.folds import DAY, Fold
+from horae.evaluation.backtest.folds import Fold
 from horae.evaluation.backtest.pooling import Crowd, Pool
+from horae.evaluation.backtest.settings import DAY
 from horae.evaluation.cut import EPOCH, TOLERATED, Cut, asked_times, request_times
 from horae.evaluation.intervals import Interval
 from horae.evaluation.judge import answers

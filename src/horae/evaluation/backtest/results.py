@@ -11,8 +11,9 @@ import numpy as np
 from horae.evaluation.audit import Audit
 from horae.evaluation.backtest.answer import how_often
 from horae.evaluation.backtest.decay import Decay
-from horae.evaluation.backtest.folds import Fold, Plan
+from horae.evaluation.backtest.folds import Fold
 from horae.evaluation.backtest.lead import LeadTables
+from horae.evaluation.backtest.settings import BacktestSettings
 from horae.evaluation.backtest.table import backtest_text
 from horae.evaluation.intervals import Interval
 
@@ -88,7 +89,7 @@ class Backtest:
     """What a model is worth over time.
 
     Attributes:
-        plan: What was asked.
+        settings: What was asked.
         folds: Each model in its own window, the oldest first.
         users: Different users over all folds.
         metrics: Pooled over folds.
@@ -102,7 +103,7 @@ class Backtest:
         seconds: In all, fitting included.
     """
 
-    plan: Plan
+    settings: BacktestSettings
     folds: tuple[FoldResult, ...]
     users: int
     metrics: Intervals
@@ -123,7 +124,7 @@ class Backtest:
     @property
     def answer(self) -> str:
         """How often must the model be fitted again? In words."""
-        return how_often(self.decay.as_dict(), self.plan.as_dict())
+        return how_often(self.decay.as_dict(), self.settings.as_dict())
 
     def spreads(self) -> dict[str, Spread]:
         """How each metric moves over the folds in which it has a value."""
@@ -137,7 +138,7 @@ class Backtest:
     def as_dict(self) -> dict[str, Any]:
         """The document of `horae evaluate RUN --backtest --json`: plain JSON types, stable keys."""
         return {
-            "backtest": self.plan.as_dict(),
+            "backtest": self.settings.as_dict(),
             "answer": self.answer,
             "folds": [fold.as_dict() for fold in self.folds],
             "pooled": {

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from horae.data.split import Split
-from horae.errors import DataError
 from horae.evaluation.backtest.decay import decay_of
-from horae.evaluation.backtest.folds import Plan, Training, folds_of
+from horae.evaluation.backtest.folds import folds_of
 from horae.evaluation.backtest.results import Backtest
+from horae.evaluation.backtest.settings import BacktestSettings
 from horae.evaluation.backtest.walk import WINDOWED, FitOpponents, Walk
-from horae.evaluation.cut import TargetsKind
 from horae.evaluation.judge import main_k
 from horae.evaluation.opponents import LIVE, opponents_of
 from horae.recommend.recommender import Recommender
@@ -32,17 +31,9 @@ ENOUGH_USERS: Final = 300
 def backtest(
     events: Events,
     fit: Callable[[Split], Recommender],
+    settings: BacktestSettings | None = None,
     *,
-    folds: int = 4,
-    window: str | float = "7d",
-    training: Training = "expanding",
-    train_days: float | None = None,
-    targets: TargetsKind | None = None,
     opponents: FitOpponents | None = None,
-    tolerated: float = 0.05,
-    ks: tuple[int, ...] = (10,),
-    max_users: int | None = None,
-    bootstrap: int = 1000,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Backtest:
@@ -52,52 +43,42 @@ def backtest(
         events: With known times.
         fit: Makes a recommender of a fold's past: a split with a train and a validation part, and without anything
             after the boundary. `lambda past: horae.train(past, "sasrec")` does.
-        folds: How many windows; the last ends with the log.
-        window: Each window's length: `"7d"`, or a share of the events.
-        training: `expanding`: from all that is known. `sliding`: from the last `train_days` only.
-        train_days: For `sliding`; the validation window, as long as a test window, is a part of it.
-        targets: `successive` (the default), `last` or `next-7d`, as in `horae.evaluate`.
+        settings: How many windows, how long, what is learned from, how they are judged; None: four of seven days.
         opponents: Fits a fold's opponents; None: windowed popularity, frozen and live.
-        tolerated: The share of NDCG that may be lost before a model counts as stale.
-        ks: List lengths.
-        max_users: Judge a sample of so many users in each window.
-        bootstrap: Resamples for the intervals; 0 for none.
         seed: Of every sample.
         progress: Told a sentence when a fold begins, and when it ends.
 
     Raises:
-        DataError: No times or items, too short a log for so many windows, or nobody to judge in any window.
+        DataError: Impossible settings, no times or items, too short a log for so many windows, or nobody to judge in
+            any of them.
 
     Source: Tashman 2000, Out-of-sample tests of forecasting accuracy, section 3 (rolling origin, recalibrated).
     Differs: Origins are one test window apart, and each model also answers the later windows, as it was.
 
     Example:
         ```python
-        tested = horae.backtest(events, lambda past: horae.train(past, "markov"), folds=3, window="14d")
+        settings = horae.BacktestSettings(folds=3, window="14d")
+        tested = horae.backtest(events, lambda past: horae.train(past, "markov"), settings)
         print(tested.answer)
         ```
     """
-    if not 0 < tolerated < 1:
-        raise DataError(f"tolerated = {tolerated:g}: expected a share between 0 and 1.", hint="0.05 is a twentieth.")
-    if not ks or min(ks) < 1:
-        raise DataError(f"ks = {ks}: expected list lengths of at least 1.", hint="For example ks=(10,).")
     started = time.perf_counter()
-    plan = Plan(folds, window, training, train_days, targets or "successive")
-    judged = folds_of(events, plan, max_users=max_users, seed=seed)
-    walk = Walk(judged, plan, ks, opponents or _windowed, bootstrap, seed)
+    settings = settings or BacktestSettings()
+    judged = folds_of(events, settings, seed)
+    walk = Walk(judged, settings, opponents or _windowed, seed)
     for fold in judged:
         walk.go(fold, fit, progress or _silent)
-    metric = f"ndcg@{main_k(ks)}"
+    metric = f"ndcg@{main_k(settings.ks)}"
     return Backtest(
-        plan=plan,
+        settings=settings,
         folds=tuple(walk.results),
         users=len(walk.crowd),
         metrics=walk.pooled(""),
         opponents={name: walk.pooled(name) for name in walk.everywhere},
         against={name: walk.pooled(name, against=True) for name in walk.everywhere},
         lead_time=walk.lead_tables(),
-        decay=decay_of(walk.crowd, walk.pairs, metric, tolerated),
-        notes=tuple(_notes(plan, walk, max_users)),
+        decay=decay_of(walk.crowd, walk.pairs, metric, settings.tolerated),
+        notes=tuple(_notes(settings, walk)),
         seed=seed,
         samples=walk.crowd.resamples.samples,
         seconds=time.perf_counter() - started,
@@ -112,19 +93,20 @@ def _silent(sentence: str) -> None:
     """Nobody listens."""
 
 
-def _notes(plan: Plan, walk: Walk, max_users: int | None) -> Iterator[str]:
+def _notes(settings: BacktestSettings, walk: Walk) -> Iterator[str]:
     fewest = min(result.users for result in walk.results)
     if fewest < ENOUGH_USERS:
         yield f"Only {fewest:,} users could be judged in some window: read the intervals, not the means."
-    if len(walk.folds) < plan.folds:
-        missing = plan.folds - len(walk.folds)
-        yield f"{missing} of {plan.folds} windows hold nobody who could be judged; they are left out."
-    if plan.train_days is not None:
+    if len(walk.folds) < settings.folds:
+        missing = settings.folds - len(walk.folds)
+        yield f"{missing} of {settings.folds} windows hold nobody who could be judged; they are left out."
+    if settings.train_days is not None:
         first = walk.folds[0].past.events.frame["timestamp"].min()
         if first is not None and walk.folds[-1].train_from == first:
-            yield f"The log is shorter than {plan.train_days:g} days before every boundary: sliding is expanding here."
-    if max_users is not None:
-        yield f"A sample of at most {max_users:,} users was judged in each window."
+            days = f"{settings.train_days:g} days"
+            yield f"The log is shorter than {days} before every boundary: sliding is expanding here."
+    if settings.max_users is not None:
+        yield f"A sample of at most {settings.max_users:,} users was judged in each window."
     if any(name for result in walk.results for name in result.reasons):
         yield "Some opponent is missing in some window; see reasons."
     yield "Intervals are over users, drawn whole over all windows; the luck of a training or a week is not in them."

@@ -15,7 +15,7 @@ from horae.data.split import Split
 from horae.errors import DataError
 from horae.evaluation.audit import Audit, audit
 from horae.evaluation.backtest.decay import Pair
-from horae.evaluation.backtest.folds import Fold, Plan
+from horae.evaluation.backtest.folds import Fold
 from horae.evaluation.backtest.lead import (
     DAY_SECONDS,
     LONGEST,
@@ -30,6 +30,7 @@ from horae.evaluation.backtest.lead import (
 )
 from horae.evaluation.backtest.pooling import Crowd, Pool
 from horae.evaluation.backtest.results import FoldResult, Intervals
+from horae.evaluation.backtest.settings import BacktestSettings
 from horae.evaluation.cut import EPOCH, Cut, asked_times, requests_within
 from horae.evaluation.judge import answers, main_k
 from horae.evaluation.metrics.ranks import FloatArray, IndexArray
@@ -48,14 +49,13 @@ FitOpponents = Callable[[Recommender, Split], Mapping[str, Recommender | str]]
 class Walk:
     """Every model through every window from its own on; keeps values, not models."""
 
-    def __init__(
-        self, folds: Sequence[Fold], plan: Plan, ks: tuple[int, ...], opponents: FitOpponents, samples: int, seed: int
-    ) -> None:
-        self.folds, self.plan, self.opponents, self.seed = folds, plan, opponents, seed
+    def __init__(self, folds: Sequence[Fold], settings: BacktestSettings, opponents: FitOpponents, seed: int) -> None:
+        ks = settings.ks
+        self.folds, self.settings, self.opponents, self.seed = folds, settings, opponents, seed
         self.names = [f"{name}@{k}" for k in ks for name in JUDGED]
         self.lead_names = [f"{name}@{main_k(ks)}" for name in LEAD]
         self._lead_columns = [self.names.index(name) for name in self.lead_names]
-        self.crowd = Crowd(folds[0].split, [fold.cut for fold in folds], samples, seed)
+        self.crowd = Crowd(folds[0].split, [fold.cut for fold in folds], settings.bootstrap, seed)
         self.asked_once = [self._once_cut(fold) for fold in folds]
         self.results: list[FoldResult] = []
         self.once: list[Once] = []
@@ -114,7 +114,7 @@ class Walk:
     def lead_tables(self) -> LeadTables:
         """Accuracy by lead time; steps can be told apart where requests are asked step by step only."""
         once = once_rows(self.crowd, self.once, self.lead_names) if self.once else iter(())
-        since, gaps = ([], []) if self.plan.targets.startswith("next-") else (self._since(), self._gaps())
+        since, gaps = ([], []) if self.settings.targets.startswith("next-") else (self._since(), self._gaps())
         return LeadTables(
             tuple(once),
             tuple(step_rows(self.crowd, since, self.lead_names)),
