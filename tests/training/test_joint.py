@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from tests.logs import events_of
+from tests.logs import chain_log, events_of
 
+import horae
 from horae.errors import RecipeError
 from horae.models.compose import compose
 from horae.models.upcoming.gaps import Gaps
@@ -20,6 +21,7 @@ from horae.training.joint import Joint, behavior_loss, time_loss, value_loss
 from horae.training.loop import LoopSettings, train_network
 from horae.training.objectives import make_objective
 from horae.training.progress import Quiet
+from horae.training.train import Options
 
 NAN = float("nan")
 
@@ -199,10 +201,13 @@ def test_what_when_and_how_much_are_learned_where_counting_sees_nothing(encoder)
 @pytest.mark.parametrize(
     ("keys", "match"),
     [
-        (["train.time_weight=0.5"], 'does not name "time"'),
+        (["train.head_weights={time = 0.5}"], r'head_weights.time has no effect.*does not name "time"'),
+        (['model.also=["time"]', "train.head_weights={when = 0.5}"], 'does not name "when"'),
         (["train.task_weights=uncertainty"], "without"),
-        (['model.also=["time"]', "train.time_weight=-1.0"], "0 or more"),
-        (['model.also=["time"]', "train.time_weight=1.0", "train.task_weights=uncertainty"], "no effect"),
+        (['model.also=["time"]', "train.head_weights={time = -1.0}"], "0 or more"),
+        (['model.also=["time"]', "train.head_weights={time = inf}"], "0 or more"),
+        (['model.also=["time"]', "train.head_weights=0.5"], "expected a table"),
+        (['model.also=["time"]', "train.head_weights={time = 1.0}", "train.task_weights=uncertainty"], "no effect"),
     ],
 )
 def test_a_weight_without_effect_is_refused(keys, match):
@@ -214,4 +219,28 @@ def test_a_weight_without_effect_is_refused(keys, match):
 def test_a_recipe_that_asks_nothing_more_is_written_as_it_was():
     known = check(load_recipe("sasrec"))
     assert not {"also", "time_components", "value_scale"} & set(known.model)
-    assert not {"task_weights", "behavior_weight", "time_weight", "value_weight"} & set(known.train)
+    assert not {"task_weights", "head_weights"} & set(known.train)
+    asked = check(load_recipe("sasrec", ['model.also=["time"]', "train.head_weights={time = 1}"]))
+    assert asked.train["head_weights"] == {"time": 1.0}
+
+
+@pytest.mark.parametrize("name", ["behavior", "time", "value"])
+def test_a_key_that_is_called_otherwise_now_says_how(name):
+    with pytest.raises(RecipeError, match=f"{name}_weight") as error:
+        check(load_recipe("which-what-when", [f"train.{name}_weight=0.5"]))
+    assert f"head_weights = {{{name} = 1.0}}" in str(error.value.hint)
+
+
+def test_a_written_weight_is_the_weight_of_its_loss():
+    """The weights of a run are those of its recipe: twice the weight, another model; 1 said or left out, the same."""
+    log = chain_log(users=30, items=6, length=8)
+    small = ["model.dim=8", "model.max_len=8", "train.epochs=1", 'model.also=["time"]']
+
+    def trained(*keys):
+        return horae.train(log, "gru", overrides=[*small, *keys], options=Options(progress=Quiet())).model.arrays()
+
+    usual, said, twice = (
+        trained(*keys) for keys in ((), ["train.head_weights={time = 1.0}"], ["train.head_weights={time = 2.0}"])
+    )
+    assert all(torch.equal(usual[name], said[name]) for name in usual)
+    assert any(not torch.equal(usual[name], twice[name]) for name in usual)

@@ -234,7 +234,7 @@ def _fit(
     objective.prepare(network, torch.tensor(sequences.flat.value_N))
     if network.upcoming is not None:
         network.upcoming.look_at(sequences, watched)
-        objective = Joint(objective, goal.task_weights or "fixed", goal.head_weights)
+        objective = Joint(objective, goal.task_weights or "fixed", goal.head_weights or {})
     network.items.touched_rows = goal.item_rows == "touched" or (
         goal.item_rows == "auto" and goal.loss in DRAWING and network.num_items >= TOUCHED_FROM_ITEMS
     )

@@ -6,6 +6,7 @@ This module does not know optimisers, recipes' files or what people read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -42,7 +43,7 @@ class Joint:
         the least that it can be, or its weight would grow without end.
     """
 
-    def __init__(self, objective: Objective, weighing: Weighing, weights: Mapping[str, float | None]) -> None:
+    def __init__(self, objective: Objective, weighing: Weighing, weights: Mapping[str, float]) -> None:
         self.objective = objective
         self.weighing = weighing
         self.weights = weights
@@ -92,8 +93,7 @@ class Joint:
 
     def _weighed(self, upcoming: Upcoming, losses: Mapping[str, Tensor]) -> Tensor:
         if self.weighing == "fixed":
-            given = {name: self.weights.get(name) for name in losses}
-            return torch.stack([loss * _or_one(given[name]) for name, loss in losses.items()]).sum()
+            return torch.stack([loss * self.weights.get(name, 1.0) for name, loss in losses.items()]).sum()
         place = {name: number for number, name in enumerate(("item", *upcoming.asked))}
         parts = []
         for name, loss in losses.items():
@@ -148,7 +148,7 @@ def value_loss(value_N3: Tensor, value_N: Tensor, scale: ValueScale) -> Tensor:
     return loss
 
 
-def check_weights(also: Iterable[str], weighing: Weighing | None, weights: Mapping[str, float | None]) -> None:
+def check_weights(also: Iterable[str], weighing: Weighing | None, weights: Mapping[str, float]) -> None:
     """Refuse weights that nothing is weighed by.
 
     Raises:
@@ -158,23 +158,17 @@ def check_weights(also: Iterable[str], weighing: Weighing | None, weights: Mappi
     if weighing is not None and not asked:
         raise RecipeError("[train] task_weights has no effect without [model] also.", hint="Remove it, or add also.")
     for name, weight in weights.items():
-        if weight is None:
-            continue
-        key = f"[train] {name}_weight"
+        key = f"[train] head_weights.{name}"
         if name not in asked:
             raise RecipeError(f'{key} has no effect: [model] also does not name "{name}".', hint="Remove it.")
         if weighing == "uncertainty":
             raise RecipeError(
                 f'{key} has no effect with task_weights = "uncertainty".', hint='Remove it, or write "fixed".'
             )
-        if weight < 0:
+        if not 0 <= weight < math.inf:
             raise RecipeError(f"{key} = {weight}: expected 0 or more.", hint="1 weighs as much as the item.")
 
 
 def _taught(coming: Coming) -> Tensor:
     """Positions after which anything is known."""
     return (coming.behavior_BL > 0) | ~coming.gap_BL.isnan() | ~coming.silent_BL.isnan() | ~coming.value_BL.isnan()
-
-
-def _or_one(weight: float | None) -> float:
-    return 1.0 if weight is None else weight

@@ -24,6 +24,9 @@ from horae.training.objectives import LossName, NegativesName, check_objective
 
 __all__ = ["DRAWING", "ObjectiveSettings", "filled", "train_settings"]
 
+RENAMED = {f"{name}_weight": f"head_weights = {{{name} = 1.0}}" for name in QUESTIONS}
+"""Keys of `[train]` that there were, and what is written now."""
+
 DRAWING = ("sampled_softmax", "binary", "gbce")
 """Losses that look at the drawn items' rows alone."""
 
@@ -92,20 +95,13 @@ class ObjectiveSettings:
             "left out), or by weights that are learned, the less the more `uncertainty` a task has."
         },
     )
-    behavior_weight: float | None = field(
-        default=None, metadata={"doc": "Fixed weight of the next behavior's loss; 1 where left out, the item's is 1."}
+    head_weights: dict[str, float] | None = field(
+        default=None,
+        metadata={
+            "doc": "`fixed`: what the loss of each head of `[model] also` counts against the item's, which counts 1: "
+            "{time = 0.5}; 1 where not named."
+        },
     )
-    time_weight: float | None = field(
-        default=None, metadata={"doc": "Fixed weight of the loss of the time to the next event; 1 where left out."}
-    )
-    value_weight: float | None = field(
-        default=None, metadata={"doc": "Fixed weight of the next value's loss; 1 where left out."}
-    )
-
-    @property
-    def head_weights(self) -> dict[str, float | None]:
-        """The weight of each head of `[model] also`, by its name."""
-        return {name: getattr(self, f"{name}_weight") for name in QUESTIONS}
 
 
 def filled(recipe: Recipe) -> Recipe:
@@ -146,7 +142,7 @@ def filled(recipe: Recipe) -> Recipe:
         raise RecipeError(
             f'[train] target_weights has no effect with [model] head = "{model["head"]}".', hint="Remove it."
         )
-    check_weights(model.get("also", ()), goal.task_weights, goal.head_weights)
+    check_weights(model.get("also", ()), goal.task_weights, goal.head_weights or {})
     train_table = {**asdict(goal), **asdict(loop)}
     known = {key: value for key, value in train_table.items() if value is not None}
     return replace(recipe, model=model, train=known, recommend=recommend)
@@ -173,6 +169,8 @@ def train_settings(table: Mapping[str, Any]) -> tuple[LoopSettings, ObjectiveSet
     goal_keys = ObjectiveSettings.__dataclass_fields__
     loop_keys = LoopSettings.__dataclass_fields__
     for key in table:
+        if key in RENAMED:
+            raise RecipeError(f"[train] has no key {key!r}: it is called otherwise now.", hint=f"Write {RENAMED[key]}.")
         if key not in goal_keys and key not in loop_keys:
             read_settings(_AllTrainKeys, {key: table[key]}, "[train]")  # raises, naming the nearest key
     loop = LoopSettings.from_table(table)
