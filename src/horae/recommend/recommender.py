@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor
@@ -25,12 +24,13 @@ from horae.errors import DataError, HoraeError, UnknownIdError
 from horae.models.base import Following, Model
 from horae.recipe import Recipe
 from horae.recommend.approximate import recall
+from horae.recommend.listing import frame_of, notes_of
 from horae.recommend.pairs import exact_scores, ranks_in
-from horae.recommend.rank import MINUS_INFINITY, Answer, Hidden, Scores, Targets, ranks_of, top
+from horae.recommend.rank import MINUS_INFINITY, Answer, Hidden, Targets, ranks_of, top
 from horae.recommend.requests import HistoryLike, names_of, requests_of
 from horae.recommend.scan import Scan
 from horae.recommend.search import Finder, Search, Vectors
-from horae.schema import ITEM, USER, Events, HistoryEvent, Id, IndexArray, Recommendations, Requests
+from horae.schema import ITEM, Events, HistoryEvent, Id, IndexArray, Recommendations, Requests
 from horae.sequences.batch import bucket, encode
 from horae.sequences.clock import to_seconds
 from horae.sequences.history import Histories, Sequences
@@ -46,7 +46,6 @@ SCORES_IN_MEMORY = 6_000_000
 """Scores held at once (24 MB): blocks of requests are cut so that users x items never stands in memory. Allocators keep
 pieces of up to 32 MB for reuse; larger ones they fetch from the system, page by page, every time."""
 SEARCHED_AT_ONCE = 4_096
-BoolArray = npt.NDArray[np.bool_]
 NO_COUNTS = np.empty(0, dtype=np.int64)
 NO_RANKS = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
@@ -175,7 +174,9 @@ class Recommender:
         asked = requests if requests is not None else requests_of(users, histories, k, at, exclude, only, seen)
         cut = self.histories(asked)
         answers = list(self._answers(asked, cut, None, asked.k))
-        return Recommendations(self._frame(asked, answers), tuple(self._notes(asked, cut)))
+        return Recommendations(
+            frame_of(asked, answers, self.items, self.recipe.name), tuple(notes_of(asked, cut, self.sequences))
+        )
 
     def answer(self, requests: Requests, targets: Targets | None = None, *, depth: int = 10) -> Iterator[Answer]:
         """Answer every request once, block by block: the best `depth` items, and where the targets stand.
@@ -262,7 +263,7 @@ class Recommender:
             offsets = Targets.none(len(rows)).offsets
             answers.append(Answer(rows, *top(scores_BI, k), NO_COUNTS, nobody_B, *NO_RANKS, offsets))
         asked = Requests(histories=[[HistoryEvent(item)] for item in wanted], k=k, request_ids=[str(i) for i in wanted])
-        return Recommendations(self._frame(asked, answers))
+        return Recommendations(frame_of(asked, answers, self.items, self.recipe.name))
 
     def append(
         self,
@@ -394,56 +395,3 @@ class Recommender:
             unknown = items[int(np.flatnonzero(index == 0)[0])]
             raise UnknownIdError(f"The item {unknown!r} is not in the run's item table.", hint="Check its spelling.")
         return index
-
-    def _frame(self, requests: Requests, answers: list[Answer]) -> pl.DataFrame:
-        items_BK, scores_BK, fallback_B = _together(answers)
-        request_P, place_P = np.nonzero(items_BK)
-        source_B = np.where(fallback_B, "fallback", self.recipe.name).tolist()
-        columns = [
-            self.items.ids(items_BK[request_P, place_P]).alias(ITEM),
-            pl.Series("score", scores_BK[request_P, place_P]),
-            pl.Series("rank", place_P + 1),
-            _repeated(names_of(requests), request_P).alias("request_id"),
-            _repeated(source_B, request_P).alias("source"),
-        ]
-        if requests.users is not None:
-            columns.insert(0, requests.users[request_P].alias(USER))
-        return pl.DataFrame(columns)  # of whole columns, in half the time that a dictionary takes
-
-    def _notes(self, requests: Requests, cut: Histories) -> Iterator[str]:
-        if requests.users is not None and requests.rows is None:
-            strange_B = self.sequences.users.indices(requests.users) == 0
-            unknown, early = requests.users.filter(strange_B), requests.users.filter(~strange_B & (cut.lengths == 0))
-            if len(early):
-                who = "1 user has" if len(early) == 1 else f"{len(early):,} users have"
-                yield f"{who} no known event before that (e.g. {early[0]!r}): answered by the fallback."
-            if len(unknown):
-                who = "1 user was" if len(unknown) == 1 else f"{len(unknown):,} users were"
-                yield f"{who} never seen (e.g. {unknown[0]!r}): answered by the fallback."
-        if requests.histories is not None and int(cut.lengths.sum()) < sum(map(len, requests.histories)):
-            brought = [event.item_id for history in requests.histories for event in history]
-            lost = [item for item, index in zip(brought, self.items.indices(brought), strict=True) if not index]
-            if lost:
-                what = "1 item of the histories is" if len(lost) == 1 else f"{len(lost):,} items of the histories are"
-                yield f"{what} unknown (e.g. {lost[0]!r}): left out."
-        if requests.at is not None and self.sequences.has_unknown_times:
-            yield "Some events have no known time: where `at` cannot be told from times, the log's order decided."
-
-
-def _together(answers: list[Answer]) -> tuple[IndexArray, Scores, BoolArray]:
-    """Items, scores and whether the fallback answered, of all requests in their order."""
-    if not answers:
-        return np.empty((0, 1), dtype=np.int64), np.empty((0, 1), dtype=np.float32), np.empty(0, dtype=np.bool_)
-    order = np.argsort(np.concatenate([answer.rows for answer in answers]), kind="stable")
-    return (
-        np.concatenate([answer.items_BK for answer in answers])[order],
-        np.concatenate([answer.scores_BK for answer in answers])[order],
-        np.concatenate([answer.fallback_B for answer in answers])[order],
-    )
-
-
-def _repeated(texts: list[str], request_P: IndexArray) -> pl.Series:
-    """Each request's text, once per recommendation."""
-    if len(texts) == 1:
-        return pl.Series(texts * len(request_P), dtype=pl.String)
-    return pl.Series(texts, dtype=pl.String)[request_P]
