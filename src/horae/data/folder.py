@@ -21,7 +21,19 @@ import polars as pl
 
 from horae.errors import StoreError
 
-__all__ = ["MANIFEST", "PREPARED", "check", "check_free", "is_prepared", "replacing"]
+__all__ = [
+    "MANIFEST",
+    "PREPARED",
+    "check",
+    "check_free",
+    "digest",
+    "is_prepared",
+    "left_behind",
+    "recover",
+    "replacing",
+    "swap",
+    "sync",
+]
 
 MANIFEST: Final = "manifest.json"
 PREPARED: Final = "prepared log"
@@ -46,14 +58,14 @@ def replacing(path: Path, kind: str, version: int, *, overwrite: bool = False) -
     try:
         with _storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            for left in [temporary, *_left_behind(path)]:
+            for left in [temporary, *left_behind(path)]:
                 shutil.rmtree(left, ignore_errors=True)
             temporary.mkdir()
             yield temporary
             _write_manifest(temporary, kind, version)
             for entry in [*temporary.iterdir(), temporary]:
-                _sync(entry)
-            _swap(temporary, path)
+                sync(entry)
+            swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -70,7 +82,7 @@ def check(folder: Path, kind: str, version: int, *, content: bool = True) -> Non
     Raises:
         StoreError: Names the first file that is missing, truncated or edited.
     """
-    _recover(folder)
+    recover(folder)
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         is_kind, written, files = manifest["kind"] == kind, int(manifest["format"]), dict(manifest["files"])
@@ -87,7 +99,7 @@ def check(folder: Path, kind: str, version: int, *, content: bool = True) -> Non
         file = folder / name
         if not file.is_file():
             raise StoreError(f"{file} is missing.", hint=_again(kind))
-        if file.stat().st_size != wanted["bytes"] or (content and _digest(file) != wanted["sha256"]):
+        if file.stat().st_size != wanted["bytes"] or (content and digest(file) != wanted["sha256"]):
             raise StoreError(f"{file} is not what was written: truncated or edited.", hint=_again(kind))
 
 
@@ -116,7 +128,7 @@ def check_free(folder: Path, needed: int, what: str) -> None:
 
 
 def _check_target(path: Path, kind: str, overwrite: bool) -> None:
-    _recover(path)
+    recover(path)
     if not path.exists():
         return
     if not overwrite:
@@ -135,18 +147,19 @@ def _again(kind: str) -> str:
 
 def _write_manifest(folder: Path, kind: str, version: int) -> None:
     entries = {
-        entry.name: {"bytes": entry.stat().st_size, "sha256": _digest(entry)} for entry in sorted(folder.iterdir())
+        entry.name: {"bytes": entry.stat().st_size, "sha256": digest(entry)} for entry in sorted(folder.iterdir())
     }
     document = {"kind": kind, "format": version, "files": entries}
     (folder / MANIFEST).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def _digest(file: Path) -> str:
+def digest(file: Path) -> str:
+    """The SHA-256 of a file's content."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _left_behind(path: Path) -> list[Path]:
+def left_behind(path: Path) -> list[Path]:
     """What writers of `path` left that were killed."""
     beginning = f".{path.name}.writing-"
     found = path.parent.glob(f"{glob.escape(beginning)}*")
@@ -163,14 +176,14 @@ def _runs(process: str) -> bool:
     return True
 
 
-def _swap(temporary: Path, path: Path) -> None:
-    """Put the new folder in place. Killed between the two renames, `_recover` finds the old one."""
+def swap(temporary: Path, path: Path) -> None:
+    """Put the new folder in place. Killed between the two renames, `recover` finds the old one."""
     old = _old(path)
-    shutil.rmtree(old, ignore_errors=True)
     if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
         path.rename(old)
     temporary.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -178,12 +191,14 @@ def _old(path: Path) -> Path:
     return path.parent / f".{path.name}.old"
 
 
-def _recover(path: Path) -> None:
+def recover(path: Path) -> None:
+    """Bring back a folder whose replacement was killed half-way."""
     if not path.exists() and (_old(path) / MANIFEST).is_file():
         _old(path).rename(path)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or a folder's entries, on the disk before going on."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

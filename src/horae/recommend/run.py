@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
-import hashlib
 import json
 import os
 import shutil
@@ -35,6 +33,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from horae.data.folder import MANIFEST, digest, left_behind, recover, swap, sync
 from horae.data.split import Split
 from horae.errors import RunError, StoreError
 from horae.models.compose import compose
@@ -49,7 +48,6 @@ from horae.sequences.vocabulary import Vocabulary
 __all__ = ["check_writable", "load", "read_card", "save", "storing", "update", "verify"]
 
 FORMAT = 1
-MANIFEST = "manifest.json"
 NEEDED = ("recipe.toml", "weights.safetensors", "vocabulary.parquet", "split.json", "card.json", "log.jsonl")
 
 
@@ -140,7 +138,7 @@ def verify(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: Names the first file that is missing, truncated or edited.
     """
-    _recover(folder)
+    recover(folder)
     manifest_file = folder / MANIFEST
     if not folder.is_dir():
         raise RunError(f"There is no run {folder}.", hint="`horae runs list FOLDER` shows the runs in a folder.")
@@ -159,10 +157,10 @@ def verify(folder: Path) -> dict[str, Any]:
             f"{folder} was written by a newer Horae (format {version}; this one reads up to {FORMAT}).",
             hint="Upgrade with: pip install --upgrade horae",
         )
-    for name, digest in {**dict.fromkeys(NEEDED), **files}.items():  # one that is not listed was edited, too
+    for name, written in {**dict.fromkeys(NEEDED), **files}.items():  # one that is not listed was edited, too
         if not (folder / name).is_file():
             raise RunError(f"{folder / name} is missing.", hint="Train the run again, or restore a copy.")
-        if _digest(folder / name) != digest:
+        if digest(folder / name) != written:
             raise RunError(
                 f"{folder / name} is not what was written: truncated or edited.",
                 hint="Train the run again, or restore a copy.",
@@ -179,14 +177,15 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def check_writable(path: Path, *, overwrite: bool = False) -> None:
     """Refuse early, before an hour of training: something stands there, or the folder cannot be written."""
-    _recover(path)
+    recover(path)
     if path.exists() and not overwrite:
         raise RunError(f"{path} exists already.", hint="Choose another name, or add --overwrite to replace it.")
     if path.exists() and not (path / MANIFEST).exists():
         raise RunError(f"{path} exists and is not a run; it will not be replaced.", hint="Choose another name.")
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+        for left in left_behind(path):
+            shutil.rmtree(left, ignore_errors=True)
         probe = path.parent / f".{path.name}.probe"
         probe.touch()
         probe.unlink()
@@ -254,13 +253,8 @@ def _write_json(file: Path, document: Mapping[str, Any]) -> None:
 
 
 def _write_manifest(folder: Path) -> None:
-    files = {entry.name: _digest(entry) for entry in sorted(folder.iterdir()) if entry.name != MANIFEST}
+    files = {entry.name: digest(entry) for entry in sorted(folder.iterdir()) if entry.name != MANIFEST}
     _write_json(folder / MANIFEST, {"format": FORMAT, "files": files})
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
@@ -272,44 +266,16 @@ def _replacing(path: Path, what: str = "") -> Iterator[Path]:
         what: What is written, for errors; empty: all of it.
     """
     temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
-    for left in [temporary, *_left_behind(path)]:
+    for left in [temporary, *left_behind(path)]:
         shutil.rmtree(left, ignore_errors=True)
     try:
         with storing(what or path):
             temporary.mkdir(parents=True)
             yield temporary
             _sync(temporary)
-            _swap(temporary, path)
+            swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _left_behind(path: Path) -> list[Path]:
-    """What writers of `path` left that were killed."""
-    beginning = f".{path.name}.writing-"
-    found = path.parent.glob(f"{glob.escape(beginning)}*")
-    return [entry for entry in found if not _runs(entry.name.removeprefix(beginning))]
-
-
-def _runs(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except (ValueError, OSError):  # not ours to judge
-        return True
-    return True
-
-
-def _swap(temporary: Path, path: Path) -> None:
-    """Put the new folder in place. Killed between the two renames, `_recover` finds the old one."""
-    old = _old(path)
-    if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        path.rename(old)
-    temporary.rename(path)
-    _sync_entry(path.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _link(file: Path, name: Path) -> None:
@@ -320,36 +286,10 @@ def _link(file: Path, name: Path) -> None:
         shutil.copyfile(file, name)
 
 
-def _old(path: Path) -> Path:
-    return path.parent / f".{path.name}.old"
-
-
-def _sweep(path: Path) -> None:
-    """Remove what a killed process left of its attempt to write this run."""
-    for leftover in path.parent.glob(f".{path.name}.writing-*"):
-        writer = leftover.name.rpartition("-")[2]
-        if writer.isdecimal() and not Path(f"/proc/{writer}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _recover(path: Path) -> None:
-    """Bring back a run whose replacement was killed half-way."""
-    if not path.exists() and (_old(path) / MANIFEST).is_file():
-        _old(path).rename(path)
-
-
 def _sync(folder: Path) -> None:
     for entry in folder.iterdir():
-        _sync_entry(entry)
-    _sync_entry(folder)
-
-
-def _sync_entry(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(entry)
+    sync(folder)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ Examples:
 @verb
 def verify(run: o.Run, json_: o.Json = False) -> None:
     """Check every file of a run against its checksums; exit with 1 if one is not what was written."""
-    from horae.recommend.run import MANIFEST
+    from horae.data.folder import MANIFEST
     from horae.recommend.run import verify as verify_run
 
     is_run = (run / MANIFEST).is_file()
