@@ -30,6 +30,9 @@ from horae.training.train import Options
 OWN = RESULTS / "time_ablations.json"
 SETS = ("deskdrop", "online-retail", "foursquare-nyc", "ml-1m-users-1-2999", "simulated")
 BOUNDED = ("train.epochs=10", "train.patience=3", "train.validation_requests=3000")
+WINDOW_COUNTS = (
+    '["count_1d", "count_7d", "decayed_count_7d", "distinct_items_7d", "repeat_share_28d", "session_position"]'
+)
 NETWORKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sasrec": ("sasrec", ()),
     "gap": ("sasrec", ('model.time_inputs=["gap"]',)),
@@ -38,6 +41,8 @@ NETWORKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "hour, weekday": ("sasrec", ('model.time_inputs=["hour", "weekday"]',)),
     "gap, wait, hour, weekday": ("sasrec-time", ()),
     "the same, time2vec": ("sasrec-time", ('model.time_encoding="time2vec"',)),
+    "window counts": ("sasrec", (f"model.features={WINDOW_COUNTS}",)),
+    "gap, wait, hour, weekday, window counts": ("sasrec-time", (f"model.features={WINDOW_COUNTS}",)),
     "behaviors": ("sasrec", ("model.behavior_embedding=true",)),
     "hstu without time": ("hstu", ('model.time_bias="none"', "model.time_inputs=[]")),
     "hstu": ("hstu", ()),
@@ -49,10 +54,20 @@ NETWORKS: dict[str, tuple[str, tuple[str, ...]]] = {
 """What a switch is called, its recipe, its overrides."""
 WITHOUT = {
     "hstu": "hstu without time",
+    "gap, wait, hour, weekday, window counts": "gap, wait, hour, weekday",
     "decay-gru": "gru",
     "decay-lstm": "lstm",
     **dict.fromkeys(
-        ("gap", "wait", "gap and wait", "hour, weekday", "gap, wait, hour, weekday", "the same, time2vec", "behaviors"),
+        (
+            "gap",
+            "wait",
+            "gap and wait",
+            "hour, weekday",
+            "gap, wait, hour, weekday",
+            "the same, time2vec",
+            "window counts",
+            "behaviors",
+        ),
         "sasrec",
     ),
 }

@@ -22,6 +22,7 @@ from horae.training.train import Options
 from tests.logs import chain_log
 
 K = 7
+FEATURES = 'model.features=["count_7d", "decayed_count_1d", "session_position", "repeat_share_n5"]'
 SMALL = ["model.dim=16", "model.max_len=8", "model.num_layers=1", "train.epochs=3", "train.batch_tokens=256"]
 
 
@@ -30,11 +31,13 @@ def split():
     return horae.split_by_time(chain_log(users=60, items=12, length=10, noise=0.3))
 
 
-@pytest.fixture(scope="module", params=["sasrec", "lstm-attention", "markov", "session-knn"])
+@pytest.fixture(scope="module", params=["sasrec", "sasrec features", "lstm-attention", "markov", "session-knn"])
 def run(request, split, tmp_path_factory):
-    overrides = SMALL if request.param == "sasrec" else [s for s in SMALL if "layers" not in s]
-    overrides = overrides if request.param in ("sasrec", "lstm-attention") else []
-    trained = horae.train(split, request.param, overrides=overrides, options=Options(progress=Quiet()))
+    recipe, _, more = request.param.partition(" ")
+    overrides = SMALL if recipe == "sasrec" else [s for s in SMALL if "layers" not in s]
+    overrides = overrides if recipe in ("sasrec", "lstm-attention") else []
+    overrides = [*overrides, FEATURES] if more else overrides
+    trained = horae.train(split, recipe, overrides=overrides, options=Options(progress=Quiet()))
     return trained.save(tmp_path_factory.mktemp("parity") / "run")
 
 

@@ -35,6 +35,11 @@ NETWORKS = {
     "which-what-when": {"encoder": "hstu", "also": ["behavior", "time", "value"]},
     "lru": {"encoder": "linear_recurrence"},
 }
+FEATURES = ["count_7d", "rate_7d", "distinct_items_n3", "repeat_share_all", "decayed_count_1d", "session_position"]
+NETWORKS |= {
+    f"{name}-features": {**NETWORKS[name], "features": FEATURES}
+    for name in ("sasrec", "bert4rec", "gru", "hstu", "lru")
+}
 ORDER_BLIND = {"popularity", "recent_popularity", "item_knn", "user_knn", "session_knn", "ease", "ials"}
 
 
@@ -65,6 +70,8 @@ def fit(table, seed):
     model = compose(table, len(ITEMS), 1)
     if not isinstance(model, Network):
         return model.fit(SEQUENCES)
+    if model.features is not None:
+        model.features.look_at(SEQUENCES, model.max_len)
     objective = make_objective(model, "softmax", count_I=torch.ones(len(ITEMS) + 1), seed=seed)
     settings = LoopSettings(epochs=25, batch_tokens=256, learning_rate=0.01)
     train_network(model, objective, SEQUENCES, settings, validate=None, seed=seed, progress=Quiet())

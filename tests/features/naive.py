@@ -107,6 +107,8 @@ def window_features(name, window, past, t, clear, timed, by, values, items) -> d
         out[f"last_{name}"] = known[-1] if known else None
     if items and by != "item_id":
         out[f"distinct_items_{name}"] = None if window is None else len({row["item_id"] for row in window})
+        again = [row["item_id"] in {other["item_id"] for other in window[:n]} for n, row in enumerate(window or [])]
+        out[f"repeat_share_{name}"] = fmean(again) if again else None
     if by != "user_id":
         out[f"distinct_users_{name}"] = None if window is None else len({row["user_id"] for row in window})
     return out

@@ -185,7 +185,7 @@ class Extremes:
 
 @dataclass(frozen=True)
 class Distinct:
-    """How many different items, or users, there were."""
+    """How many different items, or users, there were; and how often an item came again."""
 
     windows: tuple[Window, ...]
     of_what: dict[str, str]
@@ -194,6 +194,12 @@ class Distinct:
     features: ClassVar[tuple[Feature, ...]] = (
         Feature("distinct_items_{window}", "items", UNCLEAR, "Different items in the window (not by item)."),
         Feature("distinct_users_{window}", "users", UNCLEAR, "Different users in the window (not by user)."),
+        Feature(
+            "repeat_share_{window}",
+            "share",
+            f"no event in the window; {UNCLEAR}",
+            "Share of the window's events on an item that it held already (not by item).",
+        ),
     )
 
     @classmethod
@@ -214,6 +220,10 @@ class Distinct:
             for window in self.windows:
                 number_B = distinct(next_N, at.starts(window), at.end_B)
                 columns[f"distinct_{name}_{window.name}"] = blank(number_B.astype(np.float32), at.unsaid(window))
+                if name == "items":
+                    with np.errstate(invalid="ignore"):
+                        share_B = 1 - number_B / (at.end_B - at.starts(window))
+                    columns[f"repeat_share_{window.name}"] = blank(share_B, at.unsaid(window))
         return columns
 
 

@@ -19,6 +19,8 @@ from horae.models.encoders import ENCODERS, Encoder
 from horae.models.encoders.dropout import choose_kind
 from horae.models.ensemble import Ensemble, as_table, member_recipes
 from horae.models.heads import NextItem, Value
+from horae.models.history_features import HistoryFeatures
+from horae.models.history_numbers import features_of
 from horae.models.items.ids import IdTable
 from horae.models.moments import Moments
 from horae.models.network import Network, NetworkSettings
@@ -60,10 +62,11 @@ def compose(table: Table, num_items: int, num_behaviors: int) -> Model:
     head = Value(num_items) if shape.head == "value" else NextItem(num_items, shape.output_bias)
     behaviors = num_behaviors if shape.behavior_embedding else 0
     moments = Moments(shape.time_inputs, shape.dim, shape.time_encoding) if shape.time_inputs else None
+    features = HistoryFeatures(features_of(shape.features), shape.dim) if shape.features else None
     items = IdTable(num_items, shape.dim)
     upcoming = shape.make_upcoming(num_items, num_behaviors)
-    network = Network(items, encoder, head, shape.max_len, behaviors, framing, moments, shape.time_dropout, upcoming)
-    return cast(Model, network)
+    more = (moments, features, shape.time_dropout, upcoming)
+    return cast(Model, Network(items, encoder, head, shape.max_len, behaviors, framing, *more))
 
 
 def resolved(table: Table) -> dict[str, Any]:
@@ -137,7 +140,8 @@ def _network_settings(table: Table) -> tuple[NetworkSettings, Any]:
     for_network = {key: value for key, value in rest.items() if key in shared}
     shape, encoder_settings = settings(NetworkSettings, for_network, WHERE), settings(encoder_cls, own, WHERE)
     encoder_settings.check_dim(shape.dim)
-    looks_at_times = bool(shape.time_inputs) or getattr(encoder_settings, "timed", False)
+    looks_at_times = bool(shape.time_inputs) or any(feature.timed for feature in features_of(shape.features))
+    looks_at_times |= getattr(encoder_settings, "timed", False)
     if not looks_at_times and shape.time_dropout != NetworkSettings.time_dropout:
         raise RecipeError(
             f"{WHERE} time_dropout has no effect: the network looks at no times.",

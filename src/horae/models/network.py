@@ -16,6 +16,8 @@ from horae.errors import RecipeError, RunError
 from horae.models.encoders import Encoder
 from horae.models.encoders.dropout import DropoutKind
 from horae.models.heads import Head
+from horae.models.history_features import HistoryFeatures
+from horae.models.history_numbers import features_of
 from horae.models.items.ids import IdTable
 from horae.models.moments import Moments, TimeEncoding, TimeInput, without_some_times
 from horae.models.upcoming.heads import QUESTIONS, Told, Upcoming
@@ -71,6 +73,15 @@ class NetworkSettings:
         default="buckets",
         metadata={"doc": "How `gap` and `wait` are told: in logarithmic `buckets`, or in waves (`time2vec`)."},
     )
+    features: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "What each event's vector says of the history, as of the event and as of the question after it: "
+            "columns of `horae features` (`count`, `rate`, `sum`, `mean`, `last`, `distinct_items`, `repeat_share` "
+            "with a window, such as `count_7d`; `decayed_count` with a half-life; `session_position`, "
+            "`session_age_seconds`, `sessions`), over the newest max_len events."
+        },
+    )
     time_dropout: float = field(
         default=0.05,
         metadata={
@@ -111,6 +122,7 @@ class NetworkSettings:
             )
         self._check_framing()
         self._check_time()
+        features_of(self.features)
         if self.head == "value" and self.output_bias:
             raise RecipeError(
                 '[model] output_bias has no effect with head = "value", which always has one.',
@@ -197,13 +209,14 @@ class Network(nn.Module):
         framing: What it learns to foretell, and how a request is put to it. Where it masks events, a learned vector,
             which is no item's, stands in a masked event's place.
         moments: Adds to the input what the times say.
+        features: Adds to the input what the history's numbers say.
         time_dropout: Share of histories, and of questions, that lose their times in training.
         upcoming: Heads that foretell more of the next event than its item; they have the encoder see each batch their
             own way (`Upcoming.seen_by`).
 
     Source: Kang & McAuley 2018 (arXiv:1808.09781), section III: scaled input (as in its code), shared item table.
-    Differs: vectors of an event's behavior and times may be added to the item's; they start at zero, so they change
-        nothing until they help.
+    Differs: vectors of an event's behavior, times and history may be added to the item's; they start at zero, so they
+        change nothing until they help.
     """
 
     def __init__(
@@ -215,6 +228,7 @@ class Network(nn.Module):
         num_behaviors: int = 0,
         framing: Framing | None = None,
         moments: Moments | None = None,
+        features: HistoryFeatures | None = None,
         time_dropout: float = 0.0,
         upcoming: Upcoming | None = None,
     ) -> None:
@@ -227,7 +241,8 @@ class Network(nn.Module):
         self.framing = framing or Next()
         assert encoder.causal == self.framing.causal
         self.moments = moments
-        timed = moments is not None or getattr(encoder, "timed", False)
+        self.features = features
+        timed = moments is not None or getattr(features, "timed", False) or getattr(encoder, "timed", False)
         self.time_dropout = time_dropout if timed else 0.0
         self.mask_D = None if self.framing.causal else nn.Parameter(0.02 * torch.randn(items.dim))
         self.upcoming = upcoming
@@ -335,4 +350,6 @@ class Network(nn.Module):
             x_BLD = x_BLD + self.behavior_vectors[batch.behavior_BL]
         if self.moments is not None:
             x_BLD = x_BLD + self.moments(batch)
+        if self.features is not None:
+            x_BLD = x_BLD + self.features(batch)
         return x_BLD, batch.time_BL, batch.length_B, batch.request_time_BL

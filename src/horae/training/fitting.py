@@ -232,6 +232,8 @@ def _fit(
         weight_of=_weight_of(goal.target_weights, sequences.behaviors),
     )
     objective.prepare(network, torch.tensor(sequences.flat.value_N))
+    if network.features is not None:
+        network.features.look_at(sequences, network.max_len)
     if network.upcoming is not None:
         network.upcoming.look_at(sequences, watched)
         objective = Joint(objective, goal.task_weights or "fixed", goal.head_weights or {})
