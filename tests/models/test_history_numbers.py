@@ -21,7 +21,7 @@ from horae.sequences.vocabulary import Vocabulary
 
 HOUR, DAY = 3_600.0, 86_400.0
 UNKNOWN = math.nan
-WINDOWS = ("1h", "1d", "7d", "n3", "all")
+WINDOWS = ("1h", "7d", "n3", "all")
 KINDS = ("count", "rate", "sum", "mean", "last", "distinct_items", "repeat_share")
 EVERYTHING = (
     *(f"{kind}_{window}" for window in WINDOWS for kind in KINDS),
