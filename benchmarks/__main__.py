@@ -42,6 +42,7 @@ CLAIMS = {
     "features": "features as of each of 10M events, of users and of items, to Parquet: seconds and peak memory",
     "imputing": "a fifth of daily values hidden on three sets: MAE and RMSE of every way to fill them",
     "event_forecasts": "foursquare-nyc, deskdrop, cdnow, a shop: when, what and how much comes next; ranking beside",
+    "anomalies": "a shop and foursquare-nyc with planted robots, bursts, far values, stolen accounts: AUC, recall",
     "tuning": "horae tune: 20 pruned trials each on ml-100k and amazon-beauty-2014",
     "series": "daily series, 28 days ahead: MASE of networks, ETS, ARIMA and simple methods on four sets",
     "peers_training": "an epoch of SASRec on Beauty and ml-1m beside RecTools, RePlay and RecBole: CPU seconds, memory",

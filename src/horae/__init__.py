@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from horae.evaluation.protocol import Evaluation, evaluate
     from horae.features.compute import compute_features, write_features
     from horae.features.describing import describe
+    from horae.forecasting.anomalies.find import find_anomalies
+    from horae.forecasting.anomalies.result import Anomalies
     from horae.forecasting.autoencoder import AutoencoderSettings
     from horae.forecasting.events import forecast
     from horae.forecasting.series.forecast import forecast_series
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Anomalies": "forecasting.anomalies.result",
     "AutoencoderSettings": "forecasting.autoencoder",
     "Backtest": "evaluation.backtest.rolling",
     "BacktestSettings": "evaluation.backtest.settings",
@@ -91,6 +94,7 @@ _HOME = {
     "compute_features": "features.compute",
     "describe": "features.describing",
     "evaluate": "evaluation.protocol",
+    "find_anomalies": "forecasting.anomalies.find",
     "forecast_series": "forecasting.series.forecast",
     "fit_imputer": "data.impute",
     "fit_scaler": "data.scale",
@@ -113,6 +117,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Anomalies",
     "AutoencoderSettings",
     "Backtest",
     "BacktestSettings",
@@ -154,6 +159,7 @@ __all__ = [
     "compute_features",
     "describe",
     "evaluate",
+    "find_anomalies",
     "fit_imputer",
     "fit_scaler",
     "forecast",
