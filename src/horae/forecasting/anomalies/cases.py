@@ -113,7 +113,8 @@ def cases_of(recommender: Recommender, events: Events | None, since: datetime | 
     if events is None:
         judged_E, calibration_E, halved = _of_own(frame, part, fresh_E, later_E, seed)
     else:
-        calibration_E, halved = fresh_E, not fresh_E.any()
+        calibration_E = fresh_E & _before(frame, judged_E)
+        halved = not calibration_E.any()
         if halved:
             calibration_E, judged_E = _halves(frame, judged_E, seed)
         judged_E = judged_E if later_E is None else judged_E & later_E
@@ -186,6 +187,14 @@ def _halves(frame: pl.DataFrame, rows_E: BoolArray, seed: int) -> tuple[BoolArra
         drawn_U = np.random.default_rng(seed).random(int(user_E.max()) + 1) < 0.5
         first_E = rows_E & drawn_U[user_E]
     return first_E, rows_E & ~first_E
+
+
+def _before(frame: pl.DataFrame, judged_E: BoolArray) -> BoolArray:
+    """Rows before all that are judged: what is usual is not learned from what comes later. Without times, all."""
+    first = frame[TIMESTAMP].filter(pl.Series(judged_E)).min()
+    if first is None:
+        return np.ones(frame.height, dtype=np.bool_)
+    return (frame[TIMESTAMP] < first).fill_null(False).to_numpy()
 
 
 def _since(frame: pl.DataFrame, since: datetime | None) -> BoolArray | None:

@@ -207,7 +207,7 @@ def _per_user(surprise_N: FloatArray, user_N: IndexArray) -> tuple[FloatArray, I
     users, user = np.unique(user_N, return_inverse=True)
     known_N = ~np.isnan(surprise_N)
     count_U = np.bincount(user[known_N], minlength=len(users)).astype(np.int64)
-    total_U = np.bincount(user[known_N], surprise_N[known_N], minlength=len(users))
+    total_U = np.bincount(user[known_N], surprise_N[known_N], minlength=len(users)).astype(np.float64)
     return excess_of_mean(total_U, count_U), users
 
 

@@ -87,10 +87,9 @@ class Anomalies:
         """
         odd, users = int(self.frame["odd"].sum()), int(self.users["odd"].sum())
         facts = self.calibration
-        of_whom = f"{facts['events']:,} calibration events of {facts['users']:,} users"
         lines = [
-            f"{len(self):,} events of {self.users.height:,} users judged by {', '.join(self.signals)}, "
-            f"beside {of_whom}.",
+            f"{_many(len(self), 'event')} of {_many(self.users.height, 'user')} judged by {', '.join(self.signals)}, "
+            f"beside {_many(facts['events'], 'calibration event')} of {_many(facts['users'], 'user')}.",
             f"Odd events: {odd:,} ({self.share:.2%}; of ordinary ones {self.false_alarms:.2%} would be). "
             f"Odd users: {users:,}.",
         ]
@@ -120,6 +119,10 @@ def _event(row: Mapping[str, Any]) -> list[str]:
 def _user(row: Mapping[str, Any]) -> list[str]:
     head = f"p {row['p_value']:.5f}  user {row[USER]}, {row['odd_events']:,} of {row['events']:,} events odd"
     return [*_lines(head, ""), *_lines(row["why"], "    ")]
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _lines(text: str, indent: str) -> list[str]:
