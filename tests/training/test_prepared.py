@@ -28,7 +28,14 @@ def prepared(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "overrides"), [("sasrec", SMALL), ("markov", []), ("recent-popularity", []), ("item-knn", [])]
+    ("recipe", "overrides"),
+    [
+        ("sasrec", SMALL),
+        ("sasrec", [*SMALL, 'model.features=["count_7d", "session_position"]', 'model.time_inputs=["gap", "hour"]']),
+        ("markov", []),
+        ("recent-popularity", []),
+        ("item-knn", []),
+    ],
 )
 def test_a_prepared_log_trains_the_very_model_that_the_log_in_memory_does(prepared, recipe, overrides):
     there = horae.train(prepared, recipe, overrides=overrides, options=QUIET)
