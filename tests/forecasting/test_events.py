@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 from datetime import UTC, datetime, timedelta
@@ -170,10 +171,31 @@ def test_an_evaluation_judges_it_beside_simple_methods(recommender):
     assert set(document["time"]["opponents"]) == {"poisson", "log_normal", "user_frequency", "last_again", "everybody"}
     assert document["time"]["metrics"]["coverage"]["mean"] > 0.6
     assert document["time"]["against"]["user_frequency"]["mae_seconds"]["difference"] is not None
-    assert document["return"]["events"] == 40 and 0 <= document["return"]["share"] <= 1
+    returns = document["return"]
+    assert returns["events"] == 40 and 0 <= returns["share"] <= 1
+    assert set(returns["metrics"]) == {"log_loss", "brier", "accuracy", "auc", "calibration_error"}
+    assert {"user_frequency", "poisson", "everybody"} <= set(returns["opponents"])
+    assert sum(row["users"] for row in returns["reliability"]) == 40 and "1d" in returns["by_horizon"]
     text = str(evaluation)
     assert "next behavior" in text and "next time" in text and "back in" in text and "next value" in text
     assert max(map(len, text.splitlines())) <= 80 and evaluation.passed
+
+
+def test_chances_to_return_are_set_right_on_validation_and_never_on_the_test():
+    whole = log(users=160)
+    cut = split_by_time(whole)
+    learned = trained(cut, "train.epochs=1")
+    found = learned.card["forecast"]["returns"]
+    assert found["seconds"] and min(found["slopes"]) > 0
+    shuffled = whole.frame.with_columns(
+        timestamp=pl.when(cut.part == "test").then(pl.col("timestamp").max()).otherwise(pl.col("timestamp"))
+    )
+    moved = trained(dataclasses.replace(cut, events=Events(shuffled)), "train.epochs=1")
+    assert moved.card["forecast"]["returns"] == found
+    document = horae.evaluate(learned, learned.split, opponents={}, bootstrap=0).forecast["return"]
+    one = document["by_horizon"]["1d"]
+    assert one["within_seconds"] == DAY and "uncalibrated" in one["opponents"]
+    assert one["metrics"]["log_loss"] != one["opponents"]["uncalibrated"]["log_loss"]
 
 
 def test_a_run_that_tells_items_only_has_no_such_section(split):

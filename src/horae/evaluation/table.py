@@ -133,7 +133,7 @@ def _others(document: Document) -> Iterator[str]:
 _TOLD = {
     "behavior": ("log_loss", "accuracy"),
     "time": ("mae_seconds", "coverage"),
-    "return": ("log_loss", "auc"),
+    "return": ("log_loss", "brier"),
     "value": ("mae", "coverage"),
 }
 _UNITS = {"mae_seconds": ("mae, days", 86_400.0), "log_loss": ("log loss, nats", 1.0)}

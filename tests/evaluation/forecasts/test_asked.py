@@ -4,7 +4,7 @@ from tests.logs import events_of
 
 from horae.data.split import split_by_time, split_leave_one_out
 from horae.evaluation.forecasts.asked import asked_of
-from horae.evaluation.forecasts.returning import returning_of, returns_by_counting
+from horae.evaluation.forecasts.returning import moments_of, returning_of, returns_by_counting
 
 DAY = 86_400.0
 # Ten days of everybody; u is silent over the boundary, v comes often, w never comes back, x is new.
@@ -50,8 +50,8 @@ def test_a_sample_is_drawn_by_its_seed(split):
 
 
 def test_everybody_who_was_here_is_asked_whether_they_return(split):
-    asked = returning_of(split)
-    assert asked.users.to_list() == ["u", "v", "w"] and asked.within_seconds == 2 * DAY
+    asked = returning_of(split, 8 * DAY, 2 * DAY)
+    assert asked.users.to_list() == ["u", "v", "w"] and asked.at.timestamp() == 8 * DAY
     assert asked.came_U.tolist() == [True, True, False]
     np.testing.assert_array_equal(asked.silent_U / DAY, [7, 1, 6])
     assert asked.share_before == pytest.approx((1 + 1) / (3 + 2))  # two days before, v alone came again
@@ -59,3 +59,25 @@ def test_everybody_who_was_here_is_asked_whether_they_return(split):
     rate = 10 / (7 + 8 + 6)  # events in all over days in all
     by_hand = [1 - np.exp(-2 * (n + 1) / (days + 1 / rate)) for n, days in ((1, 7), (8, 8), (1, 6))]
     assert told["poisson"].tolist() == pytest.approx(by_hand)
+    # Days 6-7, 4-5, 2-3 lie after the two days with u's or v's first event, days 6-7 and 4-5 after those with w's.
+    assert asked.windows_U.tolist() == [3, 3, 2] and asked.active_U.tolist() == [0, 3, 0]
+    own = [(active + 0.5 * 0.4) / (windows + 0.5) for active, windows in ((0, 3), (3, 3), (0, 2))]
+    assert told["user_frequency"].tolist() == pytest.approx(own)
+
+
+def test_later_events_never_change_what_is_asked_and_counted(split):
+    """Only whether they came."""
+    fewer = split_by_time(events_of([row for row in ROWS if row[2] < 8 * DAY]), test="1970-01-06", validation=0)
+    whole, early = (returning_of(one, 8 * DAY, 2 * DAY) for one in (split, fewer))
+    for name in ("silent_U", "events_U", "known_U", "windows_U", "active_U", "newest_U"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(early, name))
+    assert whole.share_before == early.share_before and not early.came_U.any()
+
+
+def test_nobody_is_asked_what_the_log_cannot_tell(split):
+    """The test part has two days, the validation part one day until its last event."""
+    assert moments_of(split, "test", 2 * DAY) == [8 * DAY]
+    assert moments_of(split, "test", 2.1 * DAY) == [] == moments_of(split, "validation", 2 * DAY)
+    assert moments_of(split, "validation", DAY) == [6 * DAY]
+    assert moments_of(split, "test", DAY) == pytest.approx([8 * DAY, 8 * DAY + DAY / 3, 8 * DAY + 2 * DAY / 3, 9 * DAY])
+    assert moments_of(split_leave_one_out(split.events), "test", DAY) == []

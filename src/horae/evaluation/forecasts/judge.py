@@ -7,6 +7,7 @@ same questions (`asked_of`), as of the same moments.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 
 from horae.data.split import Split
 from horae.evaluation.forecasts.asked import Asked, asked_of
+from horae.evaluation.forecasts.board import Averages, Board
 from horae.evaluation.forecasts.opponents import (
     Lines,
     behaviors_by_counting,
@@ -22,8 +24,8 @@ from horae.evaluation.forecasts.opponents import (
     values_by_counting,
 )
 from horae.evaluation.forecasts.reading import Levels, levels_of, read
-from horae.evaluation.forecasts.returning import returning_of, returns_by_counting
-from horae.evaluation.intervals import Interval, Resamples, interval_of
+from horae.evaluation.forecasts.return_judge import calibrated_returns, judge_returns
+from horae.evaluation.intervals import Resamples
 from horae.evaluation.metrics.forecasts.accuracy import accuracy
 from horae.evaluation.metrics.forecasts.auc import auc
 from horae.evaluation.metrics.forecasts.calibration_error import calibration_error
@@ -39,7 +41,6 @@ from horae.evaluation.metrics.forecasts.recall import recall
 from horae.evaluation.metrics.forecasts.rmse import rmse
 from horae.evaluation.metrics.ranks import FloatArray, IndexArray
 from horae.models.upcoming.gaps import SAME_MOMENT_SECONDS
-from horae.models.upcoming.heads import Upcoming
 from horae.recommend.foretell import foretell, upcoming_of
 from horae.recommend.recommender import Recommender
 
@@ -50,8 +51,6 @@ LIKELIHOOD = "log_likelihood"
 
 ASKED_AT_MOST = 10_000
 Document = dict[str, Any]
-Averages = Mapping[str, FloatArray | float]
-"""A figure's value per event, or one number where there is none per event."""
 
 
 def judge_forecasts(recommender: Recommender, split: Split, bootstrap: int = 1000, seed: int = 0) -> Document | None:
@@ -74,13 +73,13 @@ def judge_forecasts(recommender: Recommender, split: Split, bootstrap: int = 100
     told = foretell(recommender, recommender.histories(asked.requests, whole=True))
     reading = read(told, upcoming, Levels.from_card(recommender.card), asked.silent_N, asked.left_N)
     lines = Lines.of(split, behaviors)
-    board = _Board(asked.user_N, Resamples(int(asked.user_N.max(initial=-1)) + 1, bootstrap, seed))
+    board = Board(asked.user_N, Resamples(int(asked.user_N.max(initial=-1)) + 1, bootstrap, seed))
     document: Document = {"events": len(asked), "users": board.resamples.num_users}
     if reading.behavior_NC is not None:
         document["behavior"] = _behaviors(board, asked, reading.behavior_NC, lines)
     if reading.gap_N3 is not None:
         document["time"] = _times(board, asked, reading.gap_N3, lines)
-        document["return"] = _returns(recommender, upcoming, split, bootstrap, seed)
+        document["return"] = judge_returns(recommender, upcoming, split, bootstrap, seed)
     if reading.value_N3 is not None:
         document["value"] = _values(board, asked, reading.value_N3, lines)
     return document
@@ -92,7 +91,8 @@ def calibrated_levels(recommender: Recommender, split: Split, most: int = ASKED_
     assert upcoming is not None
     asked = asked_of(split, "validation", most=most, seed=seed, behaviors=recommender.sequences.behaviors)
     told = foretell(recommender, recommender.histories(asked.requests, whole=True))
-    return levels_of(told, upcoming, asked, seed)
+    levels = levels_of(told, upcoming, asked, seed)
+    return levels if told.gaps is None else replace(levels, returns=calibrated_returns(recommender, split, most, seed))
 
 
 def likelihood(recommender: Recommender, asked: Asked) -> float:
@@ -118,72 +118,14 @@ def likelihood(recommender: Recommender, asked: Asked) -> float:
     return total
 
 
-def _returns(recommender: Recommender, upcoming: Upcoming, split: Split, bootstrap: int, seed: int) -> Document | None:
-    """Whether people come back after the boundary, judged over all who were here before it."""
-    asked = returning_of(split, most=ASKED_AT_MOST, seed=seed)
-    if asked is None:
-        return None
-    told = foretell(recommender, recommender.histories(asked.requests, whole=True))
-    levels = Levels.from_card(recommender.card)
-    chance_U = read(told, upcoming, levels, asked.silent_U, within_seconds=asked.within_seconds).returns_N
-    assert chance_U is not None
-    board = _Board(np.arange(len(chance_U)), Resamples(len(chance_U), bootstrap, seed))
-    came_U = asked.came_U.astype(np.int64)
-    told_U = {"": chance_U, **returns_by_counting(asked)}
-    figures = {name: _of_behaviors(np.stack([1 - one, one], axis=1), came_U) for name, one in told_U.items()}
-    kept = ("log_loss", "accuracy", "auc", "calibration_error")
-    figures = {name: {metric: one[metric] for metric in kept} for name, one in figures.items()}
-    facts = {"within_seconds": asked.within_seconds, "share": float(came_U.mean())}
-    return {**facts, **board.document(np.arange(len(chance_U)), figures, "log_loss")}
-
-
-class _Board:
-    """Figures of the run and of each opponent, on the same events."""
-
-    def __init__(self, user_N: IndexArray, resamples: Resamples) -> None:
-        self.user_N, self.resamples = user_N, resamples
-
-    def document(self, known: IndexArray, figures: dict[str, Averages], main: str) -> Document:
-        """Figures of the run (its name is empty) and of the others, over some of the questions."""
-        own = figures.pop("")
-        user = self.user_N[known]
-        return {
-            "events": len(known),
-            "metrics": self._averaged(own, user),
-            "opponents": {name: self._averaged(one, user) for name, one in figures.items()},
-            "against": {
-                name: {main: self._mean(np.asarray(own[main]) - np.asarray(one[main]), user).as_dict("difference")}
-                for name, one in figures.items()
-            },
-        }
-
-    def _averaged(self, figures: Averages, user: IndexArray) -> Document:
-        means = {
-            name: Interval(_finite(one)) if isinstance(one, float) else self._mean(one, user)
-            for name, one in figures.items()
-        }
-        return {name: interval.as_dict() for name, interval in means.items()}
-
-    def _mean(self, value_N: FloatArray, user: IndexArray) -> Interval:
-        """Over events; users are resampled with all of theirs."""
-        if len(value_N) == 0:
-            return Interval(None)
-        group_N, groups = self.resamples.group_U[user], self.resamples.num_groups
-        weight_RG = self.resamples.counts_RG.astype(np.float64)
-        events = weight_RG @ np.bincount(group_N, minlength=groups)
-        total = weight_RG @ np.bincount(group_N, weights=value_N, minlength=groups)
-        drawn = np.divide(total, events, out=np.full(len(events), np.nan), where=events > 0)
-        return interval_of(float(value_N.mean()), drawn)
-
-
-def _behaviors(board: _Board, asked: Asked, chance_NC: FloatArray, lines: Lines) -> Document:
+def _behaviors(board: Board, asked: Asked, chance_NC: FloatArray, lines: Lines) -> Document:
     known = np.flatnonzero(asked.behavior_N)
     came = asked.behavior_N[known] - 1
     told = {"": chance_NC, **behaviors_by_counting(lines, asked, chance_NC.shape[1])}
     return board.document(known, {name: _of_behaviors(one[known], came) for name, one in told.items()}, "log_loss")
 
 
-def _times(board: _Board, asked: Asked, gap_N3: FloatArray, lines: Lines) -> Document:
+def _times(board: Board, asked: Asked, gap_N3: FloatArray, lines: Lines) -> Document:
     known = np.flatnonzero(np.isfinite(asked.gap_N))
     gap = asked.gap_N[known]
     came = np.where(gap < SAME_MOMENT_SECONDS, 0.0, gap)
@@ -191,7 +133,7 @@ def _times(board: _Board, asked: Asked, gap_N3: FloatArray, lines: Lines) -> Doc
     return board.document(known, {name: _of_times(one[known], came) for name, one in told.items()}, "mae_seconds")
 
 
-def _values(board: _Board, asked: Asked, value_N3: FloatArray, lines: Lines) -> Document:
+def _values(board: Board, asked: Asked, value_N3: FloatArray, lines: Lines) -> Document:
     known = np.flatnonzero(np.isfinite(asked.value_N))
     came, naive = asked.value_N[known], naive_value_error(lines)
     told = values_by_counting(lines, asked)
@@ -231,7 +173,3 @@ def _of_times(gap_N3: FloatArray, came_N: FloatArray) -> Averages:
 def _of_values(told_N: FloatArray, came_N: FloatArray, naive: float) -> Averages:
     each: dict[str, FloatArray | float] = {"mae": mae(told_N, came_N), "mse": mse(told_N, came_N)}
     return {**each, "rmse": rmse(told_N, came_N), "mase": mase(told_N, came_N, naive)}
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ import torch
 from torch import Tensor
 
 from horae.evaluation.forecasts.asked import Asked
+from horae.evaluation.forecasts.return_chances import ReturnChances
 from horae.evaluation.metrics.ranks import FloatArray
 from horae.models.upcoming.gaps import SAME_MOMENT_SECONDS, Gaps
 from horae.models.upcoming.heads import Told, Upcoming
 
-__all__ = ["COVERAGE", "ENOUGH", "Levels", "Reading", "levels_of", "read"]
+__all__ = ["COVERAGE", "ENOUGH", "WEEK_SECONDS", "Levels", "Reading", "levels_of", "read"]
 
 COVERAGE = 0.8
 ENOUGH = 50
@@ -37,12 +39,14 @@ class Levels:
         value: What the widths below and above the point are multiplied by.
         temperature: What the logits of the behaviors are divided by.
         events: Validation events of each that this was learned from; 0: none.
+        returns: Makes chances to return of what the heads tell.
     """
 
     time: tuple[float, float, float] = (0.1, 0.5, 0.9)
     value: float = 1.0
     temperature: float = 1.0
     events: Mapping[str, int] | None = None
+    returns: ReturnChances = field(default_factory=ReturnChances)
 
     def as_dict(self) -> dict[str, Any]:
         """As it stands on the card, under `forecast`."""
@@ -51,6 +55,7 @@ class Levels:
             "value": self.value,
             "temperature": self.temperature,
             "events": dict(self.events or {}),
+            "returns": self.returns.as_dict(),
         }
 
     @classmethod
@@ -60,7 +65,8 @@ class Levels:
         if not known:
             return cls()
         low, middle, high = known["time"]
-        return cls((low, middle, high), known["value"], known["temperature"], known["events"])
+        returns = ReturnChances.from_dict(known.get("returns"))  # an older run has none
+        return cls((low, middle, high), known["value"], known["temperature"], known["events"], returns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +114,7 @@ def read(
         left = _left(silent_N if left_N is None else left_N, left_N is None, upcoming)
         ends = [told.gaps.at_level(silent, torch.full_like(silent, level), left) for level in levels.time]
         gap = torch.stack(ends, dim=-1).numpy()
-        returns = told.gaps.returns(silent, within_seconds).numpy()
+        returns = levels.returns.chance(partial(_hazard, told.gaps, silent), within_seconds)
     if told.value_N3 is not None and "value" in answered:
         value = _values(told.value_N3, upcoming, levels.value).numpy()
     return Reading(behavior, gap, returns, value)
@@ -135,22 +141,27 @@ def levels_of(told: Told, upcoming: Upcoming, asked: Asked, seed: int = 0) -> Le
             gaps = told.gaps.take(torch.from_numpy(known))
             left = _left(asked.left_N[known], False, upcoming)
             ends = _time_levels(gaps, asked.silent_N[known], asked.gap_N[known], left, seed)
-            levels = Levels(ends, levels.value, levels.temperature)
+            levels = replace(levels, time=ends)
     if told.value_N3 is not None and "value" in answered:
         known = np.flatnonzero(np.isfinite(asked.value_N))
         events["value"] = len(known)
         if len(known) >= ENOUGH:
             true_N = upcoming.scale.scaled(torch.from_numpy(asked.value_N[known]))
             factor = _value_factor(told.value_N3[torch.from_numpy(known)], true_N)
-            levels = Levels(levels.time, factor, levels.temperature)
+            levels = replace(levels, value=factor)
     if told.behavior_NC is not None and "behavior" in answered:
         known = np.flatnonzero(asked.behavior_N)
         events["behavior"] = len(known)
         if len(known) >= ENOUGH:
             came_N = torch.from_numpy(asked.behavior_N[known] - 1)
             temperature = _temperature(told.behavior_NC[torch.from_numpy(known)], came_N)
-            levels = Levels(levels.time, levels.value, temperature)
-    return Levels(levels.time, levels.value, levels.temperature, events)
+            levels = replace(levels, temperature=temperature)
+    return replace(levels, events=events)
+
+
+def _hazard(gaps: Gaps, silent_N: Tensor, within_seconds: float) -> FloatArray:
+    hazard_N: FloatArray = gaps.hazard(silent_N, within_seconds).numpy()
+    return hazard_N
 
 
 def _time_levels(

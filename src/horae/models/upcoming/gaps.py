@@ -76,7 +76,11 @@ class Gaps:
 
     def returns(self, silent_N: Tensor, within_seconds: float | Tensor) -> Tensor:
         """The chance of an event within so many seconds from now, after a silence until now: `1 - S(s + h) / S(s)`."""
-        return -torch.expm1(self.log_survival(silent_N + within_seconds) - self.log_survival(silent_N))
+        return -torch.expm1(-self.hazard(silent_N, within_seconds))
+
+    def hazard(self, silent_N: Tensor, within_seconds: float | Tensor) -> Tensor:
+        """Minus the log of the chance that nothing comes within so many seconds from now, after a silence until now."""
+        return self.log_survival(silent_N) - self.log_survival(silent_N + within_seconds)
 
     def level(self, silent_N: Tensor, gap_N: Tensor, left_N: Tensor) -> Tensor:
         """Where a gap stands, from 0 to 1, among those that may still come.

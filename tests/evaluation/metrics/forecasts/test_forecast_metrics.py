@@ -7,6 +7,7 @@ import pytest
 
 from horae.evaluation.metrics.forecasts.accuracy import accuracy
 from horae.evaluation.metrics.forecasts.auc import auc
+from horae.evaluation.metrics.forecasts.brier import brier
 from horae.evaluation.metrics.forecasts.calibration_error import calibration_error
 from horae.evaluation.metrics.forecasts.f1 import f1
 from horae.evaluation.metrics.forecasts.interval_coverage import interval_coverage
@@ -72,3 +73,10 @@ def test_intervals_by_hand():
     low, high = np.array([0.0, 2.0, 3.0]), np.array([1.0, 4.0, 9.0])
     assert interval_coverage(low, high, np.array([1.0, 5.0, 3.0])).tolist() == [1, 0, 1]  # ends belong to it
     assert interval_width(low, high).tolist() == [1, 2, 6]
+
+
+def test_brier_by_hand_and_by_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    chance, came = np.array([0.9, 0.2, 0.5]), np.array([True, True, False])
+    assert brier(chance, came).tolist() == pytest.approx([0.01, 0.64, 0.25])
+    assert brier(chance, came).mean() == pytest.approx(metrics.brier_score_loss(came, chance))
