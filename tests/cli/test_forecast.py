@@ -1,13 +1,14 @@
 import csv
 import json
-import sys
-import types
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+
+from horae.cli.next_events import as_words
+from horae.schema import Forecasts
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,25 @@ def test_bad_questions_are_refused_in_words(horae, behaviours, options, code, sa
     assert ended.out == "" and said in " ".join(ended.err.split())
 
 
+def told(users):
+    """What a run might say of some users; nothing is known of the last one."""
+    some, day = len(users) - 1, datetime(2024, 1, 2, tzinfo=UTC)
+    frame = pl.DataFrame(
+        {
+            "user_id": users,
+            "at": [datetime(2024, 1, 1, tzinfo=UTC)] * len(users),
+            **{name: [day] * some + [None] for name in ("next_time_low", "next_time", "next_time_high")},
+            "return_probability": [0.25] * some + [None],
+            "behavior": ["view"] * some + [None],
+            "behavior_probability": [0.75] * some + [None],
+            **{name: [3.5] * some + [None] for name in ("value_low", "value", "value_high")},
+        }
+    )
+    requests = [request for request in range(some) for _ in "ab"]
+    chances = {"request": requests, "behavior": ["view", "buy"] * some, "probability": [0.75, 0.25] * some}
+    return Forecasts(frame, pl.DataFrame(chances), 259_200.0, ("a note",))
+
+
 def test_a_run_is_answered_by_the_room_of_event_forecasts(horae, tmp_path, monkeypatch):
     run = tmp_path / "run"
     run.mkdir()
@@ -146,15 +166,32 @@ def test_a_run_is_answered_by_the_room_of_event_forecasts(horae, tmp_path, monke
 
     def forecast_run(path, users=None, at=None, within="7d", *, device="cpu"):
         asked.update(path=path, users=list(users), at=at, within=within)
-        frame = pl.DataFrame({"user_id": ["u1"], "next_time": [datetime(2024, 1, 2, tzinfo=UTC)]})
-        return types.SimpleNamespace(frame=frame, notes=("a note",))
+        return told(["u1", "u2"])
 
-    stand_in = types.ModuleType("horae.forecasting.events")
-    stand_in.forecast_run = forecast_run
-    monkeypatch.setitem(sys.modules, "horae.forecasting.events", stand_in)
+    monkeypatch.setattr("horae.forecasting.events.forecast_run", forecast_run)
     document = horae("forecast", run, "--user", "u1", "--at", "2024-01-01", "--within", "3d", "--json").json
-    assert document["forecasts"] == [{"user_id": "u1", "next_time": "2024-01-02T00:00:00+00:00"}]
+    first, second = document["forecasts"]
+    assert first["next_time"] == "2024-01-02T00:00:00+00:00" and first["behaviors"] == {"view": 0.75, "buy": 0.25}
+    assert second["behaviors"] is None and second["next_time"] is None
+    assert document["within_seconds"] == 259_200 and document["notes"] == ["a note"]
     assert asked == {"path": run, "users": ["u1"], "at": datetime(2024, 1, 1, tzinfo=UTC), "within": "3d"}
-    horae("forecast", run, "--user", "u1", "-o", tmp_path / "next.csv")
-    assert (tmp_path / "next.csv").read_text().startswith("user_id,next_time\nu1,2024-01-02T")
+    ended = horae("forecast", run, "--user", "u1", "-o", tmp_path / "next.csv")
+    assert (tmp_path / "next.csv").read_text().startswith("user_id,at,next_time_low") and "2 rows" in ended.err
+    piped = horae("forecast", run, "--user", "u1")  # no terminal: CSV
+    assert piped.out.startswith("user_id,at,") and piped.err == "note: a note\n"
     assert "no effect on a run" in horae("forecast", run, "--by", "user", code=2).err
+    assert "no effect on a run" in horae("forecast", run, "--plot", "p.html", code=2).err
+
+
+def test_at_a_terminal_one_user_is_told_in_full_and_many_in_a_table_that_fits():
+    one = told(["u1", "u2"])
+    text = as_words(Forecasts(one.frame.head(1), one.behaviors, one.within_seconds))
+    assert "User u1, asked at 2024-01-01 00:00 UTC" in text and "back within 3 d  25%" in text
+    assert "view 75%, buy 25%" in text and "3.5 (3.5 to 3.5)" in text
+    unknown = as_words(Forecasts(one.frame.tail(1), one.behaviors.clear(), one.within_seconds))
+    assert [line.split()[-1] for line in unknown.splitlines()[1:]] == ["-"] * 4
+    long = told([f"a very long name of the user {n}" for n in range(30)])
+    lines = as_words(long).splitlines()
+    assert len(lines) == 22 and "10 more users" in lines[-1] and max(map(len, lines)) <= 80
+    bare = Forecasts(long.frame.with_columns(value=pl.lit(None, pl.Float64)), long.behaviors, 7_200.0)
+    assert "value" not in as_words(bare) and "in 2 h" in as_words(bare)

@@ -11,6 +11,8 @@ from tests.logs import events_of
 import horae
 from horae.data.split import split_by_time
 from horae.errors import DataError, NotTrainedError
+from horae.evaluation.report import report_page
+from horae.evaluation.table import as_text
 from horae.forecasting.events import forecast, forecast_run
 from horae.schema import Events, HistoryEvent
 from horae.training.progress import Quiet
@@ -179,6 +181,30 @@ def test_an_evaluation_judges_it_beside_simple_methods(recommender):
     text = str(evaluation)
     assert "next behavior" in text and "next time" in text and "back in" in text and "next value" in text
     assert max(map(len, text.splitlines())) <= 80 and evaluation.passed
+
+
+def test_the_report_shows_what_is_foretold_and_leaves_lists_out_where_they_say_nothing(recommender):
+    document = horae.evaluate(recommender, recommender.split, opponents={}, bootstrap=0).as_dict()
+    headings = [
+        "When does the next event come?",
+        "Who comes back?",
+        "Of which behavior is it?",
+        "Of which value is it?",
+    ]
+    html = report_page(recommender.card, document).html()
+    assert all(heading in html for heading in headings) and "New users and new items" in html
+    assert f"{document['forecast']['behavior']['metrics']['f1']['mean']:.3f}" in html
+    assert f"{document['forecast']['time']['metrics']['mae_seconds']['mean'] / DAY:.3f}" in html
+    assert not any(
+        heading in report_page(recommender.card, {**document, "forecast": None}).html() for heading in headings
+    )
+    alone = {**document, "items": 1}  # as of a log without items
+    text, html = as_text(alone), report_page(recommender.card, alone).html()
+    assert "New users and new items" not in html and "lists say nothing" in html and "Who comes back?" in html
+    assert "ndcg@10" not in text and "lists say nothing" in text
+    part = {name: one for name, one in document["forecast"].items() if name != "value"}
+    html = report_page(recommender.card, {**alone, "forecast": {**part, "return": None}}).html()
+    assert "Of which value is it?" not in html and "Who comes back?" not in html
 
 
 def test_chances_to_return_are_set_right_on_validation_and_never_on_the_test():

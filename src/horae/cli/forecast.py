@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +11,10 @@ from horae.cli import options as o
 from horae.cli.asking import moment_of
 from horae.cli.files import check_ending, check_outputs, table_to
 from horae.cli.forecasting import Asked, OfRun
-from horae.cli.inputs import Reading, read_ids, read_table_of
-from horae.cli.output import say, say_all, show, show_json, wrapped
+from horae.cli.inputs import Reading, read_table_of
+from horae.cli.next_events import forecast_users
+from horae.cli.output import say, show, show_json, wrapped
 from horae.cli.verb import verb
-from horae.errors import RunError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,7 +75,8 @@ def forecast(
         check_ending(out)
     check_outputs(out, json_)
     if (Path(source) / "card.json").is_file():
-        _of_run(source, asked, of_run, at, out, plot, device, json_)
+        of_run.check(asked, plot)
+        forecast_users(source, of_run, moment_of(at), out, device, json_)
         return
     of_run.check_idle()
     found = _forecast(source, asked, at, reading, seed, device)
@@ -140,50 +139,3 @@ def _as_text_times(frame: pl.DataFrame) -> pl.DataFrame:
 
     written = [moment.isoformat().replace("+00:00", "Z") for moment in frame["timestamp"]]
     return frame.with_columns(pl.Series("timestamp", written, dtype=pl.String))
-
-
-def _of_run(
-    source: str,
-    asked: Asked,
-    of_run: OfRun,
-    at: str | None,
-    out: str | None,
-    plot: Path | None,
-    device: str,
-    json_: bool,
-) -> None:
-    """What each user does next: the room of event forecasts answers."""
-    import polars as pl
-
-    idle: Mapping[str, Any] = {**vars(asked), "plot": plot}
-    for name, value in idle.items():
-        if value:
-            raise typer.BadParameter("it has no effect on a run.", param_hint=f"--{name.replace('_', '-')}")
-    try:
-        events = importlib.import_module("horae.forecasting.events")
-    except ModuleNotFoundError as error:
-        raise RunError(
-            "This version of Horae forecasts series, not yet the next event of a run's users.",
-            hint="Give a log or a table of series: horae forecast events.csv",
-        ) from error
-    users = None if of_run.users is None else read_ids(of_run.users, "user_id")
-    if of_run.user:
-        users = pl.concat([pl.Series("user_id", of_run.user), *([] if users is None else [users.cast(pl.String)])])
-    within = {} if of_run.within is None else {"within": of_run.within}
-    answer = events.forecast_run(Path(source), users, moment_of(at), **within, device=device)
-    notes = list(getattr(answer, "notes", ()))
-    if json_ and out is None:
-        show_json({"run": source, "forecasts": _json_rows(answer.frame), "notes": notes})
-        return
-    with table_to(out or "-") as write:
-        write(answer.frame)
-    say_all(notes)
-    if json_:
-        show_json({"run": source, "file": out, "rows": answer.frame.height, "notes": notes})
-
-
-def _json_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
-        for row in frame.iter_rows(named=True)
-    ]

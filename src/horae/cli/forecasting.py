@@ -6,6 +6,7 @@ In: what was typed. Out: settings of series. It reads no log.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -118,6 +119,12 @@ class OfRun:
             metavar="TIME", help="Of a run: the chance to return within 12h, 7d, ... [default: 7d]", show_default=False
         ),
     ] = None
+
+    def check(self, asked: Asked, plot: Path | None) -> None:
+        """Refuse what is meant for series."""
+        for name, value in {**vars(asked), "plot": plot}.items():
+            if value:
+                raise typer.BadParameter("it has no effect on a run.", param_hint=f"--{name.replace('_', '-')}")
 
     def check_idle(self) -> None:
         """Refuse them on anything but a run."""

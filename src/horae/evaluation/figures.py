@@ -16,11 +16,11 @@ OWN, OTHER, THIRD = COLORS[0], COLORS[4], COLORS[1]
 ROW = 30
 
 
-def opponents(document: Document, metric: str) -> tuple[Figure, int]:
+def opponents(document: Document, metric: str, *, largest_on_top: bool = True) -> tuple[Figure, int]:
     """One bar with its interval for each method, the best on top; the run's own in color. Also the height."""
     means = {name: one[metric] for name, one in document["opponents"].items() if one is not None}
     bars = [(name, one, OTHER) for name, one in means.items()] + [(_own(document), document["metrics"][metric], OWN)]
-    bars.sort(key=lambda bar: bar[1]["mean"] or 0.0)
+    bars.sort(key=lambda bar: bar[1]["mean"] or 0.0, reverse=not largest_on_top)
     figure = _bars([name for name, _, _ in bars], [one for _, one, _ in bars], [color for _, _, color in bars])
     return figure, 60 + ROW * len(bars)
 
@@ -55,16 +55,22 @@ def training(history: Sequence[Document]) -> tuple[Figure, str]:
     )
 
 
-def calibration(rows: Sequence[Document]) -> Figure:
-    """What was said against what came: on the line, a chance of 70% comes true 70 times of 100."""
+def calibration(rows: Sequence[Document], counted: str = "pairs") -> Figure:
+    """What was said against what came: on the line, a chance of 70% comes true 70 times of 100.
+
+    Args:
+        rows: `probability`, `came`, and how many there were.
+        counted: The key of how many; with others than pairs the axes end where the chances do.
+    """
     said, came = [row["probability"] for row in rows], [row["came"] for row in rows]
-    line = {"type": "scatter", "mode": "lines", "x": [0, 1], "y": [0, 1], "hoverinfo": "skip", "showlegend": False}
+    end = 1.0 if counted == "pairs" else min(1.0, 1.1 * max([*said, *came, 0.01]))
+    line = {"type": "scatter", "mode": "lines", "x": [0, end], "y": [0, end], "hoverinfo": "skip", "showlegend": False}
     points = {"type": "scatter", "mode": "lines+markers", "x": said, "y": came, "showlegend": False}
-    axis = {"range": [0, 1], "tickformat": ".0%"}
+    axis = {"range": [0, end], "tickformat": ".0%" if end > 0.2 else ".1%"}
     return {
         "data": [
             line | {"line": {"color": OTHER, "dash": "dot", "width": 1}},
-            points | {"line": {"color": OWN}, "text": [f"{row['pairs']:,} pairs" for row in rows]},
+            points | {"line": {"color": OWN}, "text": [f"{row[counted]:,} {counted}" for row in rows]},
         ],
         "layout": {
             "xaxis": axis | {"title": {"text": "chance that was said"}},

@@ -12,7 +12,8 @@ from typing import Any
 
 from horae.evaluation import figures
 from horae.evaluation.examples import Example
-from horae.evaluation.table import audit_text, columns_of, gap_text, standing
+from horae.evaluation.forecasts.page import forecast_lead, forecast_sections
+from horae.evaluation.table import ONE_ITEM, audit_text, columns_of, gap_text, one_item, standing
 from horae.evaluation.words import comparison, headline, interval, meaning
 from horae.page import Column, Page
 
@@ -49,15 +50,15 @@ def report_page(
         f"{split['kind']} split, test from {_moment(split['boundary'])}, {split['targets']} targets, all items ranked",
     )
     _summary(page, evaluation)
-    _opponents(page, evaluation)
-    _examples(page, list(examples))
-    _slices(page, evaluation)
-    _cold(page, evaluation)
-    _chances(page, evaluation["pointwise"])
+    if not one_item(evaluation):
+        _lists(page, evaluation, list(examples))
+    if evaluation.get("forecast"):
+        forecast_sections(page, evaluation)
     _training(page, card, history)
     _data(page, card, description)
     _audit(page, evaluation)
-    _all_metrics(page, evaluation)
+    if not one_item(evaluation):
+        _all_metrics(page, evaluation)
     _reproduce(page, card, evaluation, commands)
     return page
 
@@ -66,13 +67,21 @@ def _summary(page: Page, evaluation: Document) -> None:
     metrics, (ndcg, recall) = evaluation["metrics"], columns_of(evaluation["metrics"])
     if not evaluation["passed"]:
         page.callout(f"Do not use these numbers. The leak audit {audit_text(evaluation['leak_audit'])}.", "bad")
-    page.lead(headline(evaluation))
-    if evaluation["against"]:
+    told = forecast_lead(evaluation["forecast"]) if evaluation.get("forecast") else ""
+    page.lead(told if one_item(evaluation) else headline(evaluation))
+    if one_item(evaluation):
+        page.text(ONE_ITEM)
+    elif evaluation["against"]:
         page.text(comparison(evaluation))
+    if told and not one_item(evaluation):
+        page.text(told)
     if evaluation["passed"]:
         page.callout(f"The leak audit {audit_text(evaluation['leak_audit'])}.", "good")
     for note in evaluation["notes"]:
         page.callout(note, "note")
+    if one_item(evaluation):
+        page.tiles([("users judged", evaluation["users"], f"{evaluation['forecast']['events']:,} events foretold")])
+        return
     k = ndcg.split("@")[1]
     tiles: list[tuple[str, Any, str]] = [
         (name, _mean(metrics[name]), _range(metrics[name])) for name in (f"hit_rate@{k}", recall, ndcg)
@@ -80,6 +89,15 @@ def _summary(page: Page, evaluation: Document) -> None:
     tiles.append(("users judged", evaluation["users"], f"{evaluation['requests']:,} requests"))
     tiles.append(("items ranked", evaluation["items"], f"{metrics[f'coverage@{k}']['mean']:.0%} of them recommended"))
     page.tiles(tiles)
+
+
+def _lists(page: Page, evaluation: Document, examples: list[Example]) -> None:
+    """What the recommendations are worth."""
+    _opponents(page, evaluation)
+    _examples(page, examples)
+    _slices(page, evaluation)
+    _cold(page, evaluation)
+    _chances(page, evaluation["pointwise"])
 
 
 def _opponents(page: Page, evaluation: Document) -> None:

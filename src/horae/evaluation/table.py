@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["as_text", "audit_text", "columns_of", "gap_text", "standing"]
+__all__ = ["ONE_ITEM", "as_text", "audit_text", "columns_of", "gap_text", "one_item", "standing"]
 
 WIDTH = 80
 NAME = 23
 CELL = 21
+ONE_ITEM = "Every event stands on one item, so lists say nothing; what is told of the next event counts."
 Document = Mapping[str, Any]
 
 
 def as_text(document: Document) -> str:
     """The evaluation for a terminal: metrics beside the opponents', what is cold, the largest gap, the audit."""
-    lines = list(_head(document))
-    lines += ["", *_opponents(document), "", *_others(document), ""]
+    lines = [*_head(document), ""]
+    lines += [ONE_ITEM, ""] if one_item(document) else [*_opponents(document), "", *_others(document), ""]
     lines += _forecast(document["forecast"]) if document.get("forecast") else []
     lines += [f"leak audit {audit_text(document['leak_audit'])}"]
     lines += [f"note: {note}" for note in document["notes"]]
@@ -32,6 +33,11 @@ def columns_of(metrics: Mapping[str, Any]) -> list[str]:
     ks = sorted({int(name.split("@")[1]) for name in metrics if name.startswith("ndcg@")})
     k = 10 if 10 in ks else ks[-1]
     return [f"ndcg@{k}", f"recall@{k}"]
+
+
+def one_item(document: Document) -> bool:
+    """Is there nothing to rank, as in a log of behaviors and values alone? Then only forecasts are worth reading."""
+    return document["items"] == 1 and bool(document.get("forecast"))
 
 
 def standing(difference: Document | None) -> str:
@@ -136,6 +142,7 @@ _TOLD = {
     "return": ("log_loss", "brier"),
     "value": ("mae", "coverage"),
 }
+_TOLD_NAME, _TOLD_CELL = 30, 25
 _UNITS = {"mae_seconds": ("mae, days", 86_400.0), "log_loss": ("log loss, nats", 1.0)}
 
 
@@ -150,19 +157,29 @@ def _forecast(told: Document) -> list[str]:
         if question == "return":
             days = told[question]["within_seconds"] / 86_400
             head = f"back in {days:.3g} d, {told[question]['events']:,} users"
-        lines.append(f"{head:<{NAME + 3}}{titles[0] + ' [95%]':>{CELL}}{titles[1] + ' [95%]':>{CELL}}")
+        lines.append(f"{head:<{_TOLD_NAME}}" + "".join(f"{title + ' [95%]':>{_TOLD_CELL}}" for title in titles))
         rows = {"this run": told[question]["metrics"], **told[question]["opponents"]}
         for name, metrics in rows.items():
             cells = [_told_cell(metrics.get(metric), _UNITS.get(metric, ("", 1.0))[1]) for metric in names]
-            lines.append(f"  {name:<{NAME + 1}}{cells[0]:>{CELL}}{cells[1]:>{CELL}}".rstrip())
+            lines.append((f"  {name:<{_TOLD_NAME - 2}}" + "".join(f"{cell:>{_TOLD_CELL}}" for cell in cells)).rstrip())
         lines.append("")
     return lines
 
 
 def _told_cell(interval: Document | None, unit: float) -> str:
-    if interval is None:
-        return ""
-    return _cell({key: None if value is None else value / unit for key, value in interval.items()})
+    if interval is None or interval["mean"] is None:
+        return "" if interval is None else "-"
+    mean, low, high = (None if interval[key] is None else _figure(interval[key] / unit) for key in _BOUNDS)
+    return str(mean) if low is None else f"{mean} [{low}, {high}]"
+
+
+_BOUNDS = ("mean", "low", "high")
+
+
+def _figure(value: float) -> str:
+    """Three decimals of what is small, four figures of what is large."""
+    size = abs(value)
+    return f"{value:.3f}" if size < 10 else f"{value:.2f}" if size < 100 else f"{value:,.{1 if size < 1000 else 0}f}"
 
 
 def _beyond(metrics: Document) -> list[str]:
