@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from tests.logs import events_of
 
 import horae
@@ -14,7 +15,9 @@ from horae.errors import DataError, NotTrainedError
 from horae.evaluation.report import report_page
 from horae.evaluation.table import as_text
 from horae.forecasting.events import forecast, forecast_run
-from horae.schema import Events, HistoryEvent
+from horae.recipe import Recipe
+from horae.recommend.foretell import foretell
+from horae.schema import Events, HistoryEvent, Requests
 from horae.training.progress import Quiet
 from horae.training.train import Options, train
 
@@ -141,6 +144,19 @@ def test_an_appended_event_is_known_at_once(split):
     assert after["at"][0] == now and after["next_time"][0] != before["next_time"][0]
 
 
+def test_an_appended_event_on_an_unknown_item_ends_the_silence_and_changes_no_list(split):
+    recommender = trained(split, "train.epochs=1")
+    now = recommender.events.frame["timestamp"].max() + timedelta(days=10)
+    silent, lists = forecast(recommender, ["u02"], at=now).frame, recommender.recommend(users=["u02"], k=3).frame
+    recommender.append("u02", "never seen", "view", now - timedelta(hours=1), 5.0)
+    there = forecast(recommender, ["u02"], at=now).frame
+    assert there["return_probability"][0] != silent["return_probability"][0]
+    assert there["next_time"][0] != silent["next_time"][0]
+    assert recommender.recommend(users=["u02"], k=3).frame.equals(lists)
+    asked = forecast(recommender, ["u02"]).frame
+    assert asked["at"][0] == now - timedelta(hours=1)
+
+
 def test_a_run_read_back_says_the_same(recommender, tmp_path):
     recommender.save(tmp_path / "run")
     again = forecast_run(tmp_path / "run", ["u01", "u02"], within="12h")
@@ -264,3 +280,46 @@ def test_a_log_of_whole_days_full_of_ties_is_sound():
     assert told["next_time_high"].null_count() == 0 and told["return_probability"].is_finite().all()
     judged = horae.evaluate(recommender, recommender.split, opponents={}, bootstrap=0).forecast
     assert judged is not None and 0.5 < judged["time"]["metrics"]["coverage"]["mean"] <= 1.0
+
+
+# --- ensembles ---
+
+MEMBER = {"encoder": "gru", "dim": 8, "max_len": 8, "num_layers": 1, "also": ["behavior", "time", "value"]}
+
+
+def ensemble(*members):
+    return Recipe("both", model={"ensemble": list(members)}, train={})
+
+
+def member(name, **more):
+    return {"recipe": name, "model": {**MEMBER, **more}, "train": {"epochs": 1, "loss": "softmax", "relearn": False}}
+
+
+def test_an_ensemble_tells_the_mean_of_its_members_is_judged_and_read_back(split, tmp_path):
+    short = member("short", max_len=4, also=["time"])
+    both = train(split, ensemble(member("long"), short, "item-knn"), options=Options(progress=Quiet()))
+    told = forecast(both, ["u01", "u02"])
+    assert told.frame.null_count().sum_horizontal().item() == 0 and told.notes == ()
+    assert both.card["forecast"]["events"]["time"] > 0
+    lines = both.histories(Requests(users=pl.Series("user_id", ["u01"])), whole=True)
+    survivals = [
+        foretell(dataclasses.replace(both, model=one), lines).gaps.log_survival(torch.tensor([DAY])).exp().item()
+        for one in both.model.members[:2]
+    ]
+    mean = foretell(both, lines).gaps.log_survival(torch.tensor([DAY])).exp().item()
+    assert mean == pytest.approx(sum(survivals) / 2) and survivals[0] != pytest.approx(survivals[1], abs=1e-4)
+    both.save(tmp_path / "run")
+    assert forecast_run(tmp_path / "run", ["u01", "u02"]).frame.equals(told.frame)
+    assert horae.evaluate(both, both.split, opponents={}, bootstrap=0).forecast["time"]["metrics"]["mae_seconds"]
+
+
+def test_an_ensemble_without_such_heads_says_so(split):
+    plain = train(split, ensemble("item-knn", "popularity"), options=Options(progress=Quiet()))
+    with pytest.raises(NotTrainedError, match="items only"):
+        forecast(plain)
+
+
+def test_an_ensemble_forecasts_a_log_without_items():
+    events = Events(log().frame.drop("item_id"))
+    both = train(events, ensemble(member("one"), member("two", dim=4)), options=Options(progress=Quiet()))
+    assert forecast(both).frame["next_time"].null_count() == 0

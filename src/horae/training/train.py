@@ -23,7 +23,7 @@ from horae.data.split import Split, split_by_time, split_leave_one_out
 from horae.data.stand_in import with_stand_in
 from horae.errors import DataError
 from horae.evaluation.forecasts.judge import calibrated_levels
-from horae.models.ensemble import Ensemble
+from horae.models.ensemble import Ensemble, member_recipes
 from horae.models.opponents import make_opponent
 from horae.recipe import Recipe
 from horae.recommend.device import device_of
@@ -139,7 +139,7 @@ def _for_prepared(recipe: Recipe) -> Recipe:
     Raises:
         DataError: It is `auto`, or foretells more than items.
     """
-    wants = "--recipe auto" if recipe.name == AUTO else "[model] also" if recipe.model.get("also") else ""
+    wants = "--recipe auto" if recipe.name == AUTO else "[model] also" if _asks_more(recipe) else ""
     if wants:
         raise DataError(
             f"{wants} is not possible on a prepared log: it looks at the events themselves.",
@@ -150,7 +150,7 @@ def _for_prepared(recipe: Recipe) -> Recipe:
 
 def _with_items(split: Split, recipe: Recipe) -> Split:
     """The split; of a log without items, for a recipe that foretells when and how much, with one that stands in."""
-    if not split.events.has_items and recipe.model.get("also"):
+    if not split.events.has_items and _asks_more(recipe):
         return with_stand_in(split)
     if not split.events.has_items:
         raise DataError(
@@ -173,6 +173,12 @@ def _with_validation(data: Events | Split) -> Split:
         whole = data.part.scatter(np.flatnonzero(data.part == "train"), part)
         return replace(data, part=whole, validation_boundary=cut.boundary)
     return Split(events, part, cut.kind, boundary="", validation_boundary=cut.boundary, ties=cut.ties)
+
+
+def _asks_more(recipe: Recipe) -> bool:
+    """Is anything asked but the item, of the model or of a member?"""
+    members = member_recipes(recipe.model) if "ensemble" in recipe.model else [recipe]
+    return any(one.model.get("also") for one in members)
 
 
 def _untrained(

@@ -110,7 +110,7 @@ def likelihood(recommender: Recommender, asked: Asked) -> float:
     if told.gaps is not None and (known := np.flatnonzero(np.isfinite(asked.gap_N))).size:
         silent, gap, left = (torch.from_numpy(c[known]) for c in (asked.silent_N, asked.gap_N, asked.left_N))
         gaps = told.gaps.take(torch.from_numpy(known))
-        open_N = gaps.returns(silent, left.nan_to_num(float(upcoming.span_seconds)).clamp(min=SAME_MOMENT_SECONDS))
+        open_N = gaps.returns(silent, left.nan_to_num(upcoming.span_seconds).clamp(min=SAME_MOMENT_SECONDS))
         total += float((gaps.log_density(gap) - gaps.log_survival(silent) - open_N.log()).mean())
     if told.value_N3 is not None and (known := np.flatnonzero(np.isfinite(asked.value_N))).size:
         true_N = upcoming.scale.scaled(told.value_N3.new_tensor(asked.value_N[known]))

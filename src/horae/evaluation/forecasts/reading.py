@@ -20,7 +20,8 @@ from horae.evaluation.forecasts.asked import Asked
 from horae.evaluation.forecasts.return_chances import ReturnChances
 from horae.evaluation.metrics.ranks import FloatArray
 from horae.models.upcoming.gaps import SAME_MOMENT_SECONDS, Gaps
-from horae.models.upcoming.heads import Told, Upcoming
+from horae.models.upcoming.heads import Told
+from horae.models.upcoming.mixing import Heads
 
 __all__ = ["COVERAGE", "ENOUGH", "WEEK_SECONDS", "Levels", "Reading", "levels_of", "read"]
 
@@ -88,7 +89,7 @@ class Reading:
 
 def read(
     told: Told,
-    upcoming: Upcoming,
+    upcoming: Heads,
     levels: Levels,
     silent_N: FloatArray,
     left_N: FloatArray | None = None,
@@ -120,7 +121,7 @@ def read(
     return Reading(behavior, gap, returns, value)
 
 
-def levels_of(told: Told, upcoming: Upcoming, asked: Asked, seed: int = 0) -> Levels:
+def levels_of(told: Told, upcoming: Heads, asked: Asked, seed: int = 0) -> Levels:
     """Learn from validation events where intervals must end; what has fewer than 50 of them stays as it is.
 
     The intervals grow from the middle until they would have held four of five events (one in n more, so that the next
@@ -179,9 +180,9 @@ def _time_levels(
     return middle * (1 - reach), middle, middle + reach * (1 - middle)
 
 
-def _left(left_N: FloatArray, unknown: bool, upcoming: Upcoming) -> Tensor:
+def _left(left_N: FloatArray, unknown: bool, upcoming: Heads) -> Tensor:
     """How long after the question a return counts, at least a second."""
-    span = float(upcoming.span_seconds)
+    span = upcoming.span_seconds
     known_N = np.full(len(left_N), span) if unknown else np.where(np.isnan(left_N), span, left_N)
     return torch.from_numpy(np.maximum(known_N, SAME_MOMENT_SECONDS))
 
@@ -203,7 +204,7 @@ def _temperature(logit_NC: Tensor, came_N: Tensor) -> float:
     return float(TEMPERATURES[int(np.argmin(losses))])
 
 
-def _values(value_N3: Tensor, upcoming: Upcoming, factor: float) -> Tensor:
+def _values(value_N3: Tensor, upcoming: Heads, factor: float) -> Tensor:
     """In the values' own unit, widths stretched; not below 0 where the scale is logarithmic."""
     low_N, point_N, high_N = value_N3.unbind(-1)
     ends = [point_N - factor * (point_N - low_N), point_N, point_N + factor * (high_N - point_N)]

@@ -26,7 +26,8 @@ from horae.evaluation.metrics.forecasts.brier import brier
 from horae.evaluation.metrics.forecasts.calibration_error import calibration_error
 from horae.evaluation.metrics.forecasts.log_loss import log_loss
 from horae.evaluation.metrics.ranks import BoolArray, FloatArray
-from horae.models.upcoming.heads import Told, Upcoming
+from horae.models.upcoming.heads import Told
+from horae.models.upcoming.mixing import Heads
 from horae.recommend.foretell import foretell
 from horae.recommend.recommender import Recommender
 
@@ -45,7 +46,7 @@ def calibrated_returns(
 
 
 def judge_returns(
-    recommender: Recommender, upcoming: Upcoming, split: Split, bootstrap: int, seed: int
+    recommender: Recommender, upcoming: Heads, split: Split, bootstrap: int, seed: int
 ) -> Document | None:
     """Whether people come back after the boundary, judged over all who were here before it.
 
@@ -88,7 +89,7 @@ def _hazards(recommender: Recommender, asked: Returning) -> FloatArray:
 @dataclass(frozen=True)
 class _Judging:
     recommender: Recommender
-    upcoming: Upcoming
+    upcoming: Heads
     split: Split
     bootstrap: int
     seed: int
