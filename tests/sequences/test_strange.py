@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import numpy as np
 from tests.logs import events_of
 
@@ -25,3 +27,26 @@ def test_what_is_appended_is_known_to_both():
     sequences.append("v", HistoryEvent("a"))
     sequences.append("x", HistoryEvent("b"))
     assert whole.of_users(whole.users.indices(["v", "x"])).lengths.tolist() == [2, 1]
+
+
+def test_what_is_appended_on_an_unknown_item_is_known_to_the_whole_lines_alone():
+    sequences = Sequences.from_events(LOG, KNOWN)
+    for whole in (sequences.with_strange(LOG), sequences.with_strange(None)):
+        sequences.append("u", HistoryEvent("odd", timestamp=to_time(30)))
+        line = whole.of_users(whole.users.indices(["u"]))
+        assert line.flat.time_N[line.end_B - 1].tolist() == [30.0] and line.flat.item_N[line.end_B - 1].tolist() == [0]
+        assert sequences.of_users(sequences.users.indices(["u"])).lengths.tolist() == [2]
+        early = whole.of_users(whole.users.indices(["u"]), np.array([30.0]))
+        assert 30.0 not in early.flat.time_N[early.start_B[0] : early.end_B[0]]
+    sequences.append("new", HistoryEvent("odd"))
+    assert sequences.of_users(sequences.users.indices(["new"])).lengths.tolist() == [0]
+
+
+def test_without_the_log_its_own_strange_events_are_gone_and_brought_ones_stay():
+    whole = Sequences.from_events(LOG, KNOWN).with_strange(None)
+    assert whole.of_users(np.array([1, 2])).lengths.tolist() == [2, 0]
+    assert whole.brought([[HistoryEvent("a"), HistoryEvent("odd")]]).lengths.tolist() == [2]
+
+
+def to_time(seconds):
+    return datetime.fromtimestamp(seconds, UTC)

@@ -126,11 +126,11 @@ class Recommender:
 
     @cached_property
     def whole_lines(self) -> Sequences:
-        """`sequences`, with events on items that the model does not know; without the log, `sequences`.
+        """`sequences`, with events on items that the model does not know; without the log, those appended since.
 
         Forecasts of the next event are made from these: such an event, too, says how long somebody has been silent.
         """
-        return self.sequences if self.events is None else self.sequences.with_strange(self.events)
+        return self.sequences.with_strange(self.events)
 
     @property
     def items(self) -> Vocabulary:
@@ -273,7 +273,11 @@ class Recommender:
         timestamp: datetime | None = None,
         value: float | None = None,
     ) -> None:
-        """Make an event part of its user's history; the user's very next request sees it."""
+        """Make an event part of its user's history; the user's very next request sees it.
+
+        An item that the model does not know is no part of what lists are made from; forecasts of the next event see
+        when it was and of which behavior.
+        """
         self.sequences.append(user_id, HistoryEvent(item_id, behavior, timestamp, value))
         if isinstance(self.model, Following):
             self.model.note(self.items.index(item_id), to_seconds(timestamp))

@@ -216,22 +216,29 @@ class Sequences:
         cut = Histories(flat.take(rows), offsets[:-1], offsets[1:], request_time)
         return cut if at_B is None else _cut(cut)
 
-    def with_strange(self, events: Events) -> Sequences:
+    def with_strange(self, events: Events | None) -> Sequences:
         """The same people's lines with the events on items outside the vocabulary, too, as item 0.
 
         Args:
-            events: The log that these lines were laid out from. What was or will be appended is shared.
+            events: The log that these lines were laid out from; None where it is gone, and with it such events of its
+                own. What was or will be appended is shared.
         """
-        whole = Sequences.from_events(events, self.items, self.behaviors, strange=True)
+        if events is None:
+            whole = Sequences(self._events, self._offset_U1, self.users, self.items, self.behaviors)
+            whole._strange = True
+        else:
+            whole = Sequences.from_events(events, self.items, self.behaviors, strange=True)
         whole.users, whole._late = self.users, self._late
         return whole
 
     def append(self, user: Id, event: HistoryEvent) -> None:
-        """Make an event part of its user's line; it is in the very next history of that user. New users are welcome."""
+        """Make an event part of its user's line; it is in the very next history of that user. New users are welcome.
+
+        An event on an unknown item is in the histories of `with_strange` only: when it was and of which behavior is
+        known, on what is not.
+        """
         self.users.append([user])
-        flat = self._encode([event])
-        if flat.item_N[0] > 0:
-            self._late.setdefault(self.users.index(user), []).append(flat)
+        self._late.setdefault(self.users.index(user), []).append(self._encode([event]))
 
     def _encode(self, events: Sequence[HistoryEvent]) -> Flat:
         behavior_of = {name: index for index, name in enumerate(self.behaviors, start=1)}
@@ -248,7 +255,8 @@ class Sequences:
         parts = []
         for request, user in enumerate(user_B):
             mine = histories.flat.take(slice(histories.start_B[request], histories.end_B[request]))
-            parts.append(_by_place(Flat.joined([mine, *self._late.get(int(user), [])])))
+            late = [one for one in self._late.get(int(user), ()) if self._strange or one.item_N[0] > 0]
+            parts.append(_by_place(Flat.joined([mine, *late])))
         end = np.cumsum([len(part) for part in parts], dtype=np.int64)
         start = np.concatenate([[0], end[:-1]])
         return Histories(Flat.joined(parts), start, end, histories.request_time_B)
