@@ -93,6 +93,7 @@ def forecast(
 
 
 def _forecast(source: str, asked: Asked, at: str | None, reading: Reading, seed: int, device: str) -> SeriesForecast:
+    from horae.data.sources import read_table
     from horae.forecasting.series.forecast import AUTO, check_question, forecast_table
     from horae.training.options import Options
     from horae.training.progress import progress_for
@@ -102,7 +103,8 @@ def _forecast(source: str, asked: Asked, at: str | None, reading: Reading, seed:
     table = _table(source, asked, moment_of(at), reading, settings)
     say(f"{len(table):,} series of {table.num_bins:,} bins of {table.every}.")
     options = Options(device=device, progress=progress_for(True))
-    return forecast_table(table, horizon, model, settings, seed=seed, options=options)
+    plan = None if asked.promotions is None else read_table(asked.promotions).frame
+    return forecast_table(table, horizon, model, settings, promotions=plan, seed=seed, options=options)
 
 
 def _table(source: str, asked: Asked, at: Any, reading: Reading, settings: SeriesSettings) -> SeriesTable:

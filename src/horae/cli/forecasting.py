@@ -64,6 +64,22 @@ class Asked:
         typer.Option(metavar="A,B,...", help="Only events of these behaviors. [default: all]", show_default=False),
     ] = None
     catalog: o.Catalog = None
+    holidays: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COUNTRY",
+            help="Networks know its holidays ahead: DE, or with a region DE-BY; needs the extra series.",
+            show_default=False,
+        ),
+    ] = None
+    promotions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Networks know ahead what is planned: valid_from, valid_to, whose (series_id, item_id, ...), numbers.",
+            show_default=False,
+        ),
+    ] = None
     max_series: Annotated[
         int | None,
         typer.Option(min=1, help="Forecast so many series, the largest. [default: 500]", show_default=False),

@@ -81,8 +81,9 @@ class Trainer:
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = SeriesNetwork(self.name, self.settings, self.window(table.season), len(table)).to(self.device)
-            return self._fit(network, table, epochs)
+            window, ahead = self.window(table.season), 0 if table.ahead is None else table.ahead.width
+            network = SeriesNetwork(self.name, self.settings, window, len(table), ahead)
+            return self._fit(network.to(self.device), table, epochs)
 
     def forecast(self, fitted: Fitted, table: SeriesTable) -> Floats:
         """`said_SHQ`: the bins after the table's last one."""

@@ -10,7 +10,7 @@ In: a source and a question. Out: `SeriesForecast`. It reads no clock: what is k
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,11 +23,13 @@ from horae.data.clean import DataSettings, read_events
 from horae.data.reading.raw import RawTable
 from horae.data.sources import read_table
 from horae.errors import DataError, RecipeError
+from horae.forecasting.series.ahead import known_ahead
 from horae.forecasting.series.choosing import AUTO, SHORT, choose, trainable
 from horae.forecasting.series.every import Every, Floats
 from horae.forecasting.series.from_events import series_of_events
 from horae.forecasting.series.judging import Plan, ahead_of, judge, plan_of, summary
 from horae.forecasting.series.methods import FALLBACK, Method, method_of, names_for, said_by
+from horae.forecasting.series.network import NETWORKS
 from horae.forecasting.series.ready import ready_columns, series_of_table
 from horae.forecasting.series.result import SeriesForecast
 from horae.forecasting.series.settings import Of, Refit, SeriesSettings
@@ -50,6 +52,7 @@ def forecast_series(
     model: str = AUTO,
     at: datetime | None = None,
     catalog: pl.DataFrame | None = None,
+    promotions: pl.DataFrame | None = None,
     settings: SeriesSettings | None = None,
     seed: int = 0,
     options: Options | None = None,
@@ -67,6 +70,8 @@ def forecast_series(
         model: `auto` takes the method that is best on the validation part; or a method's name.
         at: As of a time: only what lies strictly before it is known.
         catalog: Items' attributes, for `by="category"`.
+        promotions: What is planned, known ahead to the networks: `valid_from`, perhaps `valid_to`, `known_at`, whose it
+            is (`series_id`, `item_id`, ...), and columns of numbers.
         settings: All else that may be chosen.
         seed: Same source, question and seed: same answer.
         options: Device and progress.
@@ -77,7 +82,7 @@ def forecast_series(
         MissingExtraError: ETS or ARIMA was asked for without the extra `series`.
     """
     table = table_of(source, by=by, of=of, every=every, at=at, catalog=catalog, settings=settings)
-    return forecast_table(table, horizon, model, settings, seed=seed, options=options)
+    return forecast_table(table, horizon, model, settings, promotions=promotions, seed=seed, options=options)
 
 
 def table_of(
@@ -125,6 +130,7 @@ def forecast_table(
     model: str = AUTO,
     settings: SeriesSettings | None = None,
     *,
+    promotions: pl.DataFrame | None = None,
     seed: int = 0,
     options: Options | None = None,
 ) -> SeriesForecast:
@@ -133,9 +139,9 @@ def forecast_table(
     progress = options.progress or Quiet()
     if horizon < 1:
         raise RecipeError(f"horizon = {horizon}: expected 1 or more.", hint="Say how many bins ahead.")
-    table = _seasoned(table, horizon, settings)
-    plan = plan_of(table.num_bins, horizon, table.season, settings.origins, settings.validation_origins)
     names, notes = names_for(model, settings)
+    table = _with_ahead(_seasoned(table, horizon, settings), horizon, names, settings, promotions)
+    plan = plan_of(table.num_bins, horizon, table.season, settings.origins, settings.validation_origins)
     able = trainable(names, model, table, plan, horizon)
     device = device_of(options.device)
     beside = min(settings.classic_beside(table.season), len(table))
@@ -172,6 +178,19 @@ def check_question(model: str, every: str | None, settings: SeriesSettings) -> N
     """Refuse before a log is read what would be refused after; see `forecast_series`."""
     names_for(model, settings)
     Every.parse(every or "1d", settings.timezone)
+
+
+def _with_ahead(
+    table: SeriesTable, horizon: int, names: Sequence[str], settings: SeriesSettings, promotions: pl.DataFrame | None
+) -> SeriesTable:
+    """The same with what is known ahead, which networks alone can use."""
+    ahead, notes = known_ahead(table, horizon, settings.holidays, promotions)
+    if ahead is not None and not set(names) & set(NETWORKS):
+        raise RecipeError(
+            "Holidays and promotions have no effect: no network is among the methods.",
+            hint=f"Leave them away, or take --model auto or one of {', '.join(NETWORKS)}.",
+        )
+    return replace(table, ahead=ahead, notes=(*table.notes, *notes))
 
 
 def _seasoned(table: SeriesTable, horizon: int, settings: SeriesSettings) -> SeriesTable:

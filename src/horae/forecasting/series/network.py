@@ -69,12 +69,14 @@ class SeriesNetwork(nn.Module):
         the seasonal shortcut.
     """
 
-    def __init__(self, name: str, settings: SeriesNetworkSettings, window: int, num_series: int) -> None:
+    def __init__(
+        self, name: str, settings: SeriesNetworkSettings, window: int, num_series: int, ahead: int = 0
+    ) -> None:
         super().__init__()
-        self.embed = nn.Linear(PAST_FEATURES, settings.dim)
+        self.embed = nn.Linear(PAST_FEATURES + ahead, settings.dim)
         self.series = nn.Embedding(num_series, settings.dim) if settings.embed_series else None
         self.encoder = NETWORKS[name](settings, window)
-        self.widen = nn.Linear(settings.dim + ASKED_FEATURES, 2 * settings.dim)
+        self.widen = nn.Linear(settings.dim + ASKED_FEATURES + ahead, 2 * settings.dim)
         self.say = nn.Linear(2 * settings.dim, 3)
         self.dropout = Dropout(settings.dropout)
         self.skip = nn.Parameter(torch.tensor(SKIPPED))

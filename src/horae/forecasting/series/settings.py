@@ -80,6 +80,8 @@ class SeriesSettings:
         validation_origins: The same for the part before it, which chooses the model.
         refit: What learns is fitted before the validation part, and again at the beginning of the test part (`once`),
             at `each` of its origins, or `never`. What is known at an origin goes in at any rate.
+        holidays: A country, such as `DE`, or with a region `DE-BY`: its holidays are known ahead to the networks. Needs
+            the extra `series`.
         interval: Share of the true values that the bounds are to hold.
         bootstrap: Resamples of the series behind the interval of a difference; 0: no intervals.
         network: How networks are made and trained.
@@ -94,6 +96,7 @@ class SeriesSettings:
     origins: int = 3
     validation_origins: int = 2
     refit: Refit = "once"
+    holidays: str | None = None
     interval: float = 0.8
     bootstrap: int = 1000
     network: SeriesNetworkSettings = field(default_factory=SeriesNetworkSettings)

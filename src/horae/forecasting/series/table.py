@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from horae.errors import DataError
+from horae.forecasting.series.ahead import Ahead
 from horae.forecasting.series.every import Every, Floats, Ints
 
 __all__ = ["BIN", "KEY", "MOST_CELLS", "SIZE", "SeriesTable", "dense", "largest"]
@@ -37,6 +38,7 @@ class SeriesTable:
         every: The bins.
         season: Bins after which habits begin again.
         notes: What was left out or assumed, in sentences.
+        ahead: What is known of bins before they come.
     """
 
     keys: pl.Series
@@ -45,6 +47,7 @@ class SeriesTable:
     every: Every
     season: int
     notes: tuple[str, ...] = ()
+    ahead: Ahead | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -70,7 +73,9 @@ class SeriesTable:
 
     def rows(self, chosen: Sequence[int] | Ints) -> SeriesTable:
         """Some of the series."""
-        return replace(self, keys=self.keys[np.asarray(chosen)], value_ST=self.value_ST[np.asarray(chosen)])
+        rows = np.asarray(chosen)
+        ahead = None if self.ahead is None else replace(self.ahead, key_S=self.ahead.key_S[rows])
+        return replace(self, keys=self.keys[rows], value_ST=self.value_ST[rows], ahead=ahead)
 
 
 def largest(

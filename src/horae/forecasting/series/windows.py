@@ -24,7 +24,8 @@ from horae.forecasting.series.table import SeriesTable
 __all__ = ["ASKED_FEATURES", "PAST_FEATURES", "WindowBatch", "Windows"]
 
 PAST_FEATURES: Final = 3 + CALENDAR_FEATURES
-"""Of a bin of the past: its scaled value, whether it is known, the value a season before, the calendar."""
+"""Of a bin of the past: its scaled value, whether it is known, the value a season before, the calendar; beside them
+what is known ahead, where it was given."""
 ASKED_FEATURES: Final = 3 + CALENDAR_FEATURES
 """Of a bin asked about: the value of the last season, the mean of the last four, how far ahead it is, the calendar."""
 CYCLES: Final = 4
@@ -74,6 +75,7 @@ class Windows:
         bins = table.bins(0, table.num_bins + horizon + 1)
         self._calendar_TC = table.every.calendar(bins)
         self._seconds_T = table.every.start_seconds(bins)
+        self._ahead = table.ahead
 
     def batch(self, series_B: Ints, end_B: Ints) -> tuple[WindowBatch, Floats]:
         """The windows of series that end before columns, and `scale_B2`: the middle and the spread of each."""
@@ -90,8 +92,8 @@ class Windows:
         far_BH = np.broadcast_to(np.arange(1, self.horizon + 1) / self.horizon, ahead_BH.shape)
         asked = [self._scaled(cycles[0], scale_B2), self._scaled(_mean(cycles), scale_B2), far_BH]
         batch = WindowBatch(
-            past_BLF=_tensor(_beside(past, self._calendar_TC[column_BL])),
-            asked_BHG=_tensor(_beside(asked, self._calendar_TC[ahead_BH])),
+            past_BLF=_tensor(_beside(past, self._known(series_B, end_B, column_BL))),
+            asked_BHG=_tensor(_beside(asked, self._known(series_B, end_B, ahead_BH))),
             time_BL=torch.from_numpy(self._seconds_T[column_BL]),
             next_time_BL=torch.from_numpy(self._seconds_T[column_BL + 1]),
             length_B=torch.from_numpy(length_B),
@@ -105,6 +107,13 @@ class Windows:
         plain = np.sinh(scaled_BHQ) if self.asinh else scaled_BHQ
         value: Floats = plain * scale_B2[:, 1, None, None] + scale_B2[:, 0, None, None]
         return value
+
+    def _known(self, series_B: Ints, end_B: Ints, column_BL: Ints) -> Floats:
+        """The calendar of bins, and what else was known of them ahead when the window ended."""
+        calendar = self._calendar_TC[column_BL]
+        if self._ahead is None:
+            return calendar
+        return np.concatenate([calendar, self._ahead.of(series_B, end_B, column_BL)], axis=-1)
 
     def _scaled(self, value: Floats, scale_B2: Floats) -> Floats:
         scaled: Floats = (value - scale_B2[:, :1]) / scale_B2[:, 1:]
