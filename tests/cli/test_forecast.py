@@ -195,3 +195,33 @@ def test_at_a_terminal_one_user_is_told_in_full_and_many_in_a_table_that_fits():
     assert len(lines) == 22 and "10 more users" in lines[-1] and max(map(len, lines)) <= 80
     bare = Forecasts(long.frame.with_columns(value=pl.lit(None, pl.Float64)), long.behaviors, 7_200.0)
     assert "value" not in as_words(bare) and "in 2 h" in as_words(bare)
+
+
+def test_a_log_of_user_behaviour_time_and_value_is_trained_on_judged_and_asked(horae, behaviours, tmp_path):
+    run, small = tmp_path / "run", ("model.dim=8", "model.num_layers=1", "train.epochs=1")
+    how = [part for setting in small for part in ("--set", setting)]
+    trained = horae("train", behaviours, "-o", run, "--recipe", "which-what-when", *how)
+    assert f"horae forecast {run} --user u0" in trained.out and "horae recommend" not in trained.out
+    document = horae("forecast", run, "--json").json
+    assert len(document["forecasts"]) == 6 and all(row["next_time"] for row in document["forecasts"])
+    judged = horae("evaluate", run, "--opponents", "none", "--bootstrap", "20")
+    assert "lists say nothing" in judged.out and "next time" in judged.out and "ndcg" not in judged.out
+    assert max(map(len, judged.out.splitlines())) <= 80
+    head, *rows = behaviours.read_text().splitlines()
+    later = tmp_path / "later.csv"  # newer events, of a behavior that training did not know, too
+    later.write_text("\n".join([head, *rows, "u0,odd,1711000000,5", "u1,view,1711000000,"]) + "\n")
+    assert "next value" in horae("evaluate", run, later, "--opponents", "none", "--bootstrap", "20").out
+
+
+@pytest.mark.parametrize(
+    ("plan", "options", "said"),
+    [
+        ("valid_from,valid_to\n2024-01-01,2024-01-05\n2024-01-03,2024-01-06", (), "hold at the same time: row 1"),
+        ("start,end\n2024-01-01,2024-01-05", (), "no column valid_from"),
+        ("valid_from,off\n2024-01-01,3", ("--model", "drift"), "have no effect"),
+    ],
+)
+def test_a_plan_that_cannot_be_trusted_is_refused_with_its_rows(horae, behaviours, tmp_path, plan, options, said):
+    (tmp_path / "plan.csv").write_text(plan + "\n")
+    ended = horae("forecast", behaviours, "--promotions", tmp_path / "plan.csv", *options, code=2 if options else 3)
+    assert ended.out == "" and said in " ".join(ended.err.split())

@@ -206,6 +206,9 @@ def _stored(run: Path, recommender: Recommender) -> dict[str, Any]:
 
 def _split_of(recommender: Recommender, events: str | None, cutting: Cutting) -> Split:
     """The run's own split, or a newer log cut where the run's knowledge ends."""
+    from horae.data.stand_in import with_stand_in
+    from horae.recommend.foretell import upcoming_of
+
     if events is None:
         if cutting.asked:
             raise typer.BadParameter("a run keeps the split that it was trained on; give EVENTS.", param_hint="--split")
@@ -216,7 +219,9 @@ def _split_of(recommender: Recommender, events: str | None, cutting: Cutting) ->
     log = Reading(**card["data"]["reading"]).events(events, recommender.recipe.data)
     if not cutting.asked:
         cutting = Cutting("time", _end_of_knowledge(card)) if log.times != "none" else Cutting("leave-one-out")
-    return cutting.cut(log, card["seed"])
+    split = cutting.cut(log, card["seed"])
+    without = not split.events.has_items and upcoming_of(recommender) is not None and len(recommender.items) == 1
+    return with_stand_in(split) if without else split  # as `train` did
 
 
 def _end_of_knowledge(card: dict[str, Any]) -> str | None:

@@ -114,8 +114,13 @@ def first_report(run: Path, recommender: Recommender, split: AnySplit) -> Page:
 
 def commands_of(run: Path, recommender: Recommender) -> list[str]:
     """What was typed to make the run, and what to type next."""
+    from horae.recommend.foretell import upcoming_of
+
     users, folder = recommender.sequences.users, shlex.quote(str(run))
     known, log = (len(users) > 0, "") if recommender.events is not None else (False, " EVENTS")
     asked = f"--user {shlex.quote(str(users.all[0]))}" if known else f"--history {recommender.items.all[0]}"
     made = [recommender.card["command"]] if "command" in recommender.card else []
-    return [*made, f"horae evaluate {folder}{log}", f"horae recommend {folder} {asked} -k 10", f"horae serve {folder}"]
+    evaluate = f"horae evaluate {folder}{log}"
+    if upcoming_of(recommender) is not None and len(recommender.items) == 1:  # lists would say nothing
+        return [*made, evaluate, f"horae forecast {folder} {asked}", f"horae forecast {folder} -o FILE"]
+    return [*made, evaluate, f"horae recommend {folder} {asked} -k 10", f"horae serve {folder}"]

@@ -130,6 +130,7 @@ def train_run(recipe: Recipe, split: AnySplit, place: Place, how: How, reading: 
     catalog = None if how.catalog is None else read_table_of(how.catalog, "item_id")
     with if_stopped(_kept(place)):
         recommender = train_recommender(split, recipe, seed=how.seed, catalog=catalog, options=options)
+    split = recommender.split or split  # a log without items was given one
     recommender.card |= _origin(place.run, recommender.recipe, split, reading)
     recommender.save(place.run, events=not how.no_events, overwrite=True)
     update(place.run, {"report.html": first_report(place.run, recommender, split).html()})
