@@ -40,6 +40,7 @@ BARS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("log-loss", "below the user's frequency", ""),
     ),
     "series": (("", "below seasonal naive, at most ARIMA, on 2 of 4", ""),),
+    "anomalies": (("flagged", "0.5% to 2%", ""), ("AUC", "0.9: robot, burst, value", "")),
     "rhythm": (("found", "95%", ""), ("false alarms", "5% at most", "")),
     "simulate": (("", "seconds", ""),),
 }

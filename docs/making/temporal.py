@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["event_forecasts", "features", "series"]
+__all__ = ["anomalies", "event_forecasts", "features", "series"]
 
 Said = Iterator[tuple[tuple[str, str], str]]
 OWN: Final = "user_frequency"
@@ -56,6 +56,19 @@ def series(result: Mapping[str, Any]) -> Said:
             f"{name}，{one['series']} 条序列，提前 28 天：MASE",
         )
         yield what, f"{told} (auto: `{one['model']}`)"
+
+
+def anomalies(result: Mapping[str, Any]) -> Said:
+    """What of the clean is flagged, and of each planted kind."""
+    for name, one in result["sets"].items():
+        for recipe, run in one["recipes"].items():
+            what = (
+                f"{name}, `{recipe}`, {result['rate']:.0%} false alarms asked for: clean events flagged",
+                f"{name}，`{recipe}`，要求误报 {result['rate']:.0%}：正常事件中被标记的",
+            )
+            yield what, f"{run['false_alarms']:.2%}"
+            told = ", ".join(f"{kind} {row['auc']:.2f} / {row['recall']:.0%}" for kind, row in run["kinds"].items())
+            yield (f"{name}, `{recipe}`: AUC / found, of what was planted", f"{name}，`{recipe}`：AUC / 找到"), told
 
 
 def _gap(gap: Mapping[str, float], unit: float, digits: int) -> str:
