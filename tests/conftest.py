@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 # The same examples at every run, so that a change is judged by its own doing; a search with fresh ones is
 # `pytest --hypothesis-profile=fresh`.
 QUIET = [HealthCheck.filter_too_much, HealthCheck.too_slow]
-settings.register_profile("same", derandomize=True, suppress_health_check=QUIET)
-settings.register_profile("fresh", suppress_health_check=QUIET)
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=QUIET)
+settings.register_profile("fresh", deadline=None, suppress_health_check=QUIET)
 settings.load_profile("same")
 
 
