@@ -40,6 +40,7 @@ CLAIMS = {
     "large_catalog": "top 10 of 1M x 64, exact and approximate; training with 1M items within 6 GB",
     "scale": "1M to 100M events: seconds, CPU seconds and peak memory a million events",
     "features": "features as of each of 10M events, of users and of items, to Parquet: seconds and peak memory",
+    "text_encoding": "titles of amazon-beauty-2014 to vectors: texts a CPU second beside the plain call",
     "imputing": "a fifth of daily values hidden on three sets: MAE and RMSE of every way to fill them",
     "event_forecasts": "foursquare-nyc, deskdrop, cdnow, a shop: when, what and how much comes next; ranking beside",
     "anomalies": "a shop and foursquare-nyc with planted robots, bursts, far values, stolen accounts: AUC, recall",

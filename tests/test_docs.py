@@ -40,6 +40,7 @@ TRANSLATED = {
     "docs/zh/own-log.md": "docs/own-log.md",
     "docs/zh/series.md": "docs/series.md",
     "docs/zh/features.md": "docs/features.md",
+    "docs/zh/content.md": "docs/content.md",
     "docs/zh/missing-values.md": "docs/missing-values.md",
     "docs/zh/forecasts.md": "docs/forecasts.md",
     "docs/zh/rhythm.md": "docs/rhythm.md",

@@ -113,6 +113,14 @@ def _results(language: str, short: bool) -> str:
     return f"{table(headers, rows)}\n{source}\n"
 
 
+def _text_encoding(result: Mapping[str, Any]) -> Said:
+    what = (
+        "titles to vectors by `minilm`, texts a CPU second, and against the plain call",
+        "标题到向量（`minilm`），每 CPU 秒文本数，及与直接调用之比",
+    )
+    yield what, f"{result['texts_per_cpu_second']['horae']['median']:.0f}; {result['ratio']:.1f}x"
+
+
 def _start(result: Mapping[str, Any]) -> Said:
     yield ("`import horae` (median)", "`import horae`（中位数）"), f"{result['import_seconds']['median']:.3f} s"
     yield ("`horae --help` (median)", "`horae --help`（中位数）"), f"{result['help_seconds']['median']:.2f} s"
@@ -202,6 +210,7 @@ FIGURES: Final[dict[str, Tell]] = {
     "tuning": comparisons.tuning,
     "imputing": comparisons.imputing,
     "features": temporal.features,
+    "text_encoding": _text_encoding,
     "event_forecasts": temporal.event_forecasts,
     "series": temporal.series,
     "anomalies": temporal.anomalies,
@@ -227,6 +236,7 @@ LONG: Final = {
     "tuning",
     "imputing",
     "features",
+    "text_encoding",
     "event_forecasts",
     "series",
     "anomalies",

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from horae.evaluation.feature_audit import audit_features
     from horae.evaluation.protocol import Evaluation, evaluate
     from horae.features.compute import compute_features, write_features
+    from horae.features.content.encode import encode_catalog, encode_images, encode_texts
+    from horae.features.content.vectors import ContentVectors, read_vectors
     from horae.features.describing import describe
     from horae.forecasting.anomalies.find import find_anomalies
     from horae.forecasting.anomalies.result import Anomalies
@@ -57,6 +59,7 @@ _HOME = {
     "AutoencoderSettings": "forecasting.autoencoder",
     "Backtest": "evaluation.backtest.rolling",
     "BacktestSettings": "evaluation.backtest.settings",
+    "ContentVectors": "features.content.vectors",
     "DataError": "errors",
     "DataSettings": "data.settings",
     "Evaluation": "evaluation.protocol",
@@ -93,6 +96,9 @@ _HOME = {
     "compare": "training.compare",
     "compute_features": "features.compute",
     "describe": "features.describing",
+    "encode_catalog": "features.content.encode",
+    "encode_images": "features.content.encode",
+    "encode_texts": "features.content.encode",
     "evaluate": "evaluation.protocol",
     "find_anomalies": "forecasting.anomalies.find",
     "forecast_series": "forecasting.series.forecast",
@@ -105,6 +111,7 @@ _HOME = {
     "open_large": "sequences.prepared",
     "prepare_large": "sequences.prepared",
     "read_events": "data.clean",
+    "read_vectors": "features.content.vectors",
     "simulate": "data.simulate",
     "split_by_column": "data.split",
     "split_by_time": "data.split",
@@ -121,6 +128,7 @@ __all__ = [
     "AutoencoderSettings",
     "Backtest",
     "BacktestSettings",
+    "ContentVectors",
     "DataError",
     "DataSettings",
     "Evaluation",
@@ -158,6 +166,9 @@ __all__ = [
     "compare",
     "compute_features",
     "describe",
+    "encode_catalog",
+    "encode_images",
+    "encode_texts",
     "evaluate",
     "find_anomalies",
     "fit_imputer",
@@ -170,6 +181,7 @@ __all__ = [
     "open_large",
     "prepare_large",
     "read_events",
+    "read_vectors",
     "simulate",
     "split_by_column",
     "split_by_time",

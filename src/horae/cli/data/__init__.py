@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from horae.cli.data import convert, describe, fetch, prepare, simulate, split
+from horae.cli.data import convert, describe, encode, fetch, prepare, simulate, split
 
 __all__ = ["verbs"]
 
@@ -13,10 +13,11 @@ verbs.command("describe", epilog=describe.EXAMPLES)(describe.describe)
 verbs.command("convert", epilog=convert.EXAMPLES)(convert.convert)
 verbs.command("split", epilog=split.EXAMPLES)(split.split)
 verbs.command("prepare", epilog=prepare.EXAMPLES)(prepare.prepare)
+verbs.command("encode", epilog=encode.EXAMPLES)(encode.encode)
 verbs.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 verbs.command("fetch", epilog=fetch.EXAMPLES)(fetch.fetch)
 
 
 @verbs.callback()
 def data() -> None:
-    """Describe, clean, split, prepare, simulate, fetch logs."""
+    """Describe, clean, split, prepare, encode, simulate, fetch logs."""
