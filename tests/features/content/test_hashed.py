@@ -8,7 +8,7 @@ from horae.features.content.hashed import BUCKETS, HashedEncoder
 
 SHOP = [
     *(f"{color} running shoes for {who}" for color in ("red", "blue", "black") for who in ("men", "women", "children")),
-    *(f"{kind} coffee machine with {part}" for kind in ("espresso", "filter", "large") for part in ("milk", "timer", "grinder")),
+    *(f"{kind} coffee machine with {part}" for kind in ("espresso", "filter") for part in ("milk", "timer", "grinder")),
     *(f"{color}运动鞋{who}" for color in ("红色", "蓝色", "黑色") for who in ("男士", "女士", "儿童")),
 ]  # fmt: skip
 
@@ -35,7 +35,7 @@ def test_the_directions_are_those_of_an_exact_svd():
 
 def test_it_is_the_same_in_every_process_and_from_its_arrays():
     encoder = HashedEncoder(8).fit(SHOP)
-    assert zlib.crc32("shoes".encode()) % BUCKETS in encoder.arrays()["bucket"]  # Python's own hash is salted
+    assert zlib.crc32(b"shoes") % BUCKETS in encoder.arrays()["bucket"]  # Python's own hash is salted
     again = HashedEncoder(8).fit(SHOP)
     assert encoder.fingerprint == again.fingerprint != HashedEncoder(8).fit(SHOP[1:]).fingerprint
     loaded = HashedEncoder.of_arrays(encoder.arrays())

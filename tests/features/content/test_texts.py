@@ -75,9 +75,8 @@ def test_columns_are_joined_and_nothing_is_said_twice():
 
 def test_the_coverage_of_each_column_is_counted():
     title, tags = coverage(CATALOG, ["title", "tags"]).rows(named=True)
-    assert title == {
-        "column": "title", "items": 4, "filled": 2, "share": 0.5, "distinct": 2, "characters": 9.5, "markup": 1, "cut": 0,
-    }  # fmt: skip
+    assert (title["column"], title["items"], title["filled"], title["share"]) == ("title", 4, 2, 0.5)
+    assert (title["distinct"], title["characters"], title["markup"], title["cut"]) == (2, 9.5, 1, 0)
     assert (tags["filled"], tags["distinct"], tags["markup"]) == (2, 2, 0)
 
 

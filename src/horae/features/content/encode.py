@@ -34,7 +34,7 @@ PICTURES_AT_ONCE: Final = 256
 """Files' contents held in memory."""
 SHOWN: Final = 5
 CacheWish = str | os.PathLike[str] | ContentCache | bool
-Given = TypeVar("Given", str, bytes)
+Given = TypeVar("Given", bound=str | bytes)
 
 
 def encode_texts(
@@ -186,7 +186,7 @@ def _encoded(
         vector_MC[rows] = _finite(encoder.encode([contents[row] for row in rows], advance), len(rows), encoder)
         if cache is not None:
             cache.keep(encoder.fingerprint, [keys[row] for row in rows], vector_MC[rows])
-    return vector_MC[row_N]
+    return np.asarray(vector_MC[row_N], dtype=np.float32)
 
 
 def _finite(vector_NC: FloatArray, rows: int, encoder: Encoder[Any]) -> FloatArray:

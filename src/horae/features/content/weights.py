@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -170,7 +171,7 @@ def onnx_session(folder: Path) -> Any:
     """
     try:
         import onnxruntime
-        from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+        from onnxruntime.capi import onnxruntime_pybind11_state as refusals
     except ImportError as error:
         raise MissingExtraError(
             "ONNX files need onnxruntime, which is not installed.", hint="Install it with: pip install 'horae[export]'"
@@ -183,7 +184,7 @@ def onnx_session(folder: Path) -> Any:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except (RuntimeException, ValueError, RuntimeError) as error:
+    except (refusals.Fail, refusals.InvalidGraph, refusals.InvalidProtobuf, refusals.RuntimeException) as error:
         first = str(error).strip().partition("\n")[0]
         raise DataError(f"{file} cannot be loaded: {first}", hint="Get the folder anew.") from error
 
@@ -224,8 +225,7 @@ def _transformers() -> Any:
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Its bars and reports kept off the screen: what matters of them is raised here."""
-    from transformers.utils import logging
-
+    logging: Any = importlib.import_module("transformers.utils.logging")
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
