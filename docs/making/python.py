@@ -123,7 +123,8 @@ def _parameter(parameter: inspect.Parameter) -> str:
     if parameter.default is inspect.Parameter.empty:
         return text
     made = type(parameter.default).__name__ == "_HAS_DEFAULT_FACTORY_CLASS"
-    return f"{text} = {'...' if made else repr(parameter.default)}"
+    default = getattr(parameter.default, "__name__", None) if callable(parameter.default) else None
+    return f"{text} = {'...' if made else default or repr(parameter.default)}"
 
 
 def _annotation(hint: Any) -> str:

@@ -65,7 +65,7 @@ def encode_texts(
     cleaned = [plain_text(text) for text in texts]
     chosen = text_encoder(encoder, cleaned) if isinstance(encoder, str) else encoder
     with counted(f"{chosen.name}: texts", len(cleaned), progress) as advance:
-        return _encoded(cleaned, chosen, _cache_of(cache), advance)
+        return _encoded(cleaned, chosen, _cache_of(cache, chosen), advance)
 
 
 def encode_images(
@@ -95,7 +95,7 @@ def encode_images(
     check_pillow()
     chosen = _image_encoder(encoder) if isinstance(encoder, str) else encoder
     vector_NC = np.zeros((len(pictures), chosen.width), dtype=np.float32)
-    kept = _cache_of(cache)
+    kept = _cache_of(cache, chosen)
     with counted(f"{chosen.name}: pictures", len(pictures), progress) as advance:
         for begin in range(0, len(pictures), PICTURES_AT_ONCE):
             contents = [_content(picture) for picture in pictures[begin : begin + PICTURES_AT_ONCE]]
@@ -143,7 +143,7 @@ def encode_catalog(
         texts = texts_of(catalog, named, max_chars)
         text = text_encoder(encoder, texts) if isinstance(encoder, str) else encoder
         with counted(f"{text.name}: texts", len(texts), progress) as advance:
-            vectors["text"] = _encoded(texts, text, _cache_of(cache), advance)
+            vectors["text"] = _encoded(texts, text, _cache_of(cache, text), advance)
         encoders["text"] = text.name
         told = coverage(catalog, named, max_chars)
         _report(report, "text", ids, vectors["text"], f"{', '.join(named)}; {len(set(texts) - {''}):,} different texts")
@@ -171,8 +171,6 @@ def _encoded(
     contents, row_N = distinct(given)
     vector_MC = np.zeros((len(contents), encoder.width), dtype=np.float32)
     todo = [row for row, content in enumerate(contents) if content]
-    if isinstance(encoder, HashedEncoder):
-        cache = None  # it is fitted anew for every catalog, and as fast as reading
     keys = {} if cache is None else {row: ContentCache.key(_bytes(contents[row])) for row in todo}
     if cache is not None:
         wanted = todo
@@ -202,8 +200,10 @@ def _finite(vector_NC: FloatArray, rows: int, encoder: Encoder[Any]) -> FloatArr
     return vector_NC
 
 
-def _cache_of(wish: CacheWish) -> ContentCache | None:
+def _cache_of(wish: CacheWish, encoder: Encoder[Any]) -> ContentCache | None:
     """The cache asked for; the user's own is done without where it cannot be written."""
+    if isinstance(encoder, HashedEncoder):
+        return None  # fitted anew for every catalog, and as fast as reading
     if isinstance(wish, ContentCache):
         return wish
     if not isinstance(wish, bool):
