@@ -92,7 +92,8 @@ class FolderImageEncoder:
         size = self._steps.get("size")
         if isinstance(size, dict) and "height" in size and not self._steps.get("do_center_crop"):
             return picture.resize((wide, high), resample)
-        edge = int(size.get("shortest_edge", high) if isinstance(size, dict) else size or high)
+        said: Any = size.get("shortest_edge") if isinstance(size, dict) else size
+        edge = int(said or high)
         return fit(picture, (wide, high), resample, bleed=max(0.0, (1 - high / max(edge, high)) / 2))
 
     def _size(self) -> tuple[int, int]:
