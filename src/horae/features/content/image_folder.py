@@ -92,8 +92,8 @@ class FolderImageEncoder:
         size = self._steps.get("size")
         if isinstance(size, dict) and "height" in size and not self._steps.get("do_center_crop"):
             return picture.resize((wide, high), resample)
-        said: Any = size.get("shortest_edge") if isinstance(size, dict) else size
-        edge = int(said or high)
+        said = size.get("shortest_edge") if isinstance(size, dict) else size
+        edge = high if said is None else int(said)
         return fit(picture, (wide, high), resample, bleed=max(0.0, (1 - high / max(edge, high)) / 2))
 
     def _size(self) -> tuple[int, int]:
