@@ -98,10 +98,10 @@ class FolderImageEncoder:
 
     def _size(self) -> tuple[int, int]:
         """Height and width that the network sees."""
-        for said in (
-            self._steps.get("crop_size") if self._steps.get("do_center_crop") else None,
-            self._steps.get("size"),
-        ):
+        sizes: list[Any] = [self._steps.get("size")]
+        if self._steps.get("do_center_crop"):
+            sizes.insert(0, self._steps.get("crop_size"))
+        for said in sizes:
             if isinstance(said, int):
                 return said, said
             if isinstance(said, dict):
