@@ -173,12 +173,13 @@ class Events:
 
 @dataclass(frozen=True)
 class HistoryEvent:
-    """One event of a history that a caller brings along, oldest first."""
+    """One event of a history that a caller brings along, oldest first; `context` holds further columns of the log."""
 
     item_id: Id
     behavior: str | None = None
     timestamp: datetime | None = None
     value: float | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,9 +197,11 @@ class Requests:
         only: If given, the only items that may.
         seen: May items of the history be recommended? None: as the run's data say.
         request_ids: Names for the answers; numbered from 0 where absent.
+        context: What is known of each request when it asks, by column of the log, such as `{"device": "phone"}`. Not
+            with `rows`: there the row itself says it.
 
     Raises:
-        DataError: Neither users nor histories, or both; k below 1; not one time per request.
+        DataError: Neither users nor histories, or both; k below 1; not one time or one context per request.
     """
 
     users: pl.Series | None = None
@@ -210,6 +213,7 @@ class Requests:
     only: tuple[Id, ...] | None = None
     seen: bool | None = None
     request_ids: Sequence[str] | None = None
+    context: Sequence[Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         if (self.users is None) == (self.histories is None):
@@ -223,7 +227,12 @@ class Requests:
                 f"Expected one time for each of {len(self):,} requests, got {len(self.at):,}.",
                 hint="Repeat it where it is the same for all: at=[time] * len(users).",
             )
-        assert self.rows is None or (self.users is not None and self.at is None)
+        if self.context is not None and len(self.context) != len(self):
+            raise DataError(
+                f"Expected one context for each of {len(self):,} requests, got {len(self.context):,}.",
+                hint="Repeat it where it is the same for all: context=[context] * len(users).",
+            )
+        assert self.rows is None or (self.users is not None and self.at is None and self.context is None)
 
     def __len__(self) -> int:
         if self.users is not None:

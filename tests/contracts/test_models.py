@@ -1,8 +1,10 @@
 """What every model must keep, opponents and networks alike: the design's contracts."""
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from tests.logs import chain_log, events_of
@@ -11,16 +13,27 @@ from horae.models.compose import compose
 from horae.models.ensemble import Ensemble
 from horae.models.network import Network
 from horae.models.opponents import OPPONENTS
-from horae.sequences.batch import SequenceBatch, encode
+from horae.schema import Events
+from horae.sequences.batch import encode
+from horae.sequences.context import ContextColumns
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
 from horae.training.loop import LoopSettings, train_network
 from horae.training.objectives import make_objective
 from horae.training.progress import Quiet
 
-LOG = chain_log(users=150, items=12, length=10)
+
+def in_context(events):
+    """The same log, with a device that is sometimes unknown and a price."""
+    place = pl.int_range(pl.len()).over("user_id")
+    device = pl.when(place % 3 == 0).then(pl.lit("phone")).when(place % 3 == 1).then(pl.lit("laptop"))
+    return Events(events.frame.with_columns(device=device, price=(place % 4).cast(pl.Float64)))
+
+
+LOG = in_context(chain_log(users=150, items=12, length=10))
 ITEMS = Vocabulary.of(LOG.frame["item_id"])
-SEQUENCES = Sequences.from_events(LOG, ITEMS)
+CONTEXT = ContextColumns.learned(LOG, ["device", "price"])
+SEQUENCES = Sequences.from_events(LOG, ITEMS, None, CONTEXT)
 
 NETWORKS = {
     "sasrec": {"encoder": "transformer", "num_layers": 1, "num_heads": 2},
@@ -40,6 +53,8 @@ NETWORKS |= {
     f"{name}-features": {**NETWORKS[name], "features": FEATURES}
     for name in ("sasrec", "bert4rec", "gru", "hstu", "lru")
 }
+TOLD = {"context": ["device", "price"], "request_context": ["device"]}
+NETWORKS |= {f"{name}-context": {**NETWORKS[name], **TOLD} for name in ("sasrec", "bert4rec")}
 ORDER_BLIND = {"popularity", "recent_popularity", "item_knn", "user_knn", "session_knn", "ease", "ials"}
 
 
@@ -72,6 +87,8 @@ def fit(table, seed):
         return model.fit(SEQUENCES)
     if model.features is not None:
         model.features.look_at(SEQUENCES, model.max_len)
+    if model.context is not None:
+        model.context.look_at(SEQUENCES)
     objective = make_objective(model, "softmax", count_I=torch.ones(len(ITEMS) + 1), seed=seed)
     settings = LoopSettings(epochs=25, batch_tokens=256, learning_rate=0.01)
     train_network(model, objective, SEQUENCES, settings, validate=None, seed=seed, progress=Quiet())
@@ -93,7 +110,7 @@ def batch_of(*lines, at=2_000_000_000.0, max_len=None):
     rows = []
     for number, line in enumerate(lines):
         rows += [(f"v{number:02}", item, at - 86_400 * (len(line) - n)) for n, item in enumerate(line)]
-    sequences = Sequences.from_events(events_of(rows), ITEMS)
+    sequences = Sequences.from_events(in_context(events_of(rows)), ITEMS, None, CONTEXT)
     return encode(sequences.of_users(np.arange(1, len(lines) + 1), np.full(len(lines), at)), max_len)
 
 
@@ -172,7 +189,10 @@ def test_events_at_or_after_a_request_never_move_its_scores(named):
         last = (row // 10 + 1) * 10
         item[row:last] = rng.permutation(item[row:last])
         item[row] = "i000" if item[row] != "i000" else "i001"
-        edited = Sequences.from_events(type(LOG)(frame.with_columns(item_id=item)), ITEMS)
+        later = pl.int_range(pl.len()).is_between(row, last - 1)
+        price = pl.when(later).then(99.0).otherwise("price").alias("price")  # of what came: not known when asking
+        device = pl.when(later & (pl.int_range(pl.len()) > row)).then(pl.lit("tv")).otherwise("device").alias("device")
+        edited = SEQUENCES.alike(Events(frame.with_columns(price, device, item_id=item)))
         other = score(model, encode(edited.before_rows(rows[number : number + 1]), model.max_len))
         assert torch.allclose(other[0], one[number], atol=1e-4, rtol=1e-4)
 
@@ -189,7 +209,7 @@ def test_later_positions_never_move_an_earlier_state(name):
         for cut in range(1, 7):
             item = batch.item_BL.clone()
             item[:, cut:] = torch.randint(1, 13, item[:, cut:].shape)
-            changed = SequenceBatch(
-                item, batch.behavior_BL, batch.time_BL, batch.value_BL, batch.length_B, batch.request_time_BL
-            )
+            feature, asked_in = batch.feature_BLF.clone(), batch.request_feature_BLF.clone()
+            feature[:, cut:], asked_in[:, cut:], asked_in[..., 1] = 2.0, 2.0, 99.0  # no question tells a price
+            changed = replace(batch, item_BL=item, feature_BLF=feature, request_feature_BLF=asked_in)
             assert torch.allclose(model.states(changed)[:, :cut], states[:, :cut], atol=1e-5)

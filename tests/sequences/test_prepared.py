@@ -21,6 +21,7 @@ from horae.data.split import split_by_time
 from horae.data.streaming import parquet, parts
 from horae.errors import DataError, RecipeError, StoreError
 from horae.sequences.batch import encode
+from horae.sequences.context import ContextColumns
 from horae.sequences.history import Sequences
 from horae.sequences.prepared import PreparedLog, open_large, prepare_large
 from horae.sequences.vocabulary import Vocabulary
@@ -28,9 +29,10 @@ from horae.sequences.vocabulary import Vocabulary
 BASE = 1_600_000_000
 
 
-def in_memory(file: Path, **how) -> Sequences:
+def in_memory(file: Path, context: tuple[str, ...] = (), **how) -> Sequences:
     events = horae.read_events(file, **how)
-    return Sequences.from_events(events, Vocabulary.of(events.frame["item_id"]))
+    columns = ContextColumns.learned(events, context)
+    return Sequences.from_events(events, Vocabulary.of(events.frame["item_id"]), None, columns)
 
 
 def in_small_parts(source: Path, folder: Path, part_rows: int = 6, **how) -> PreparedLog:
@@ -51,6 +53,7 @@ def assert_same(one: Sequences, other: Sequences) -> None:
     assert one.users.all.to_list() == other.users.all.to_list() and one.users.all.dtype == other.users.all.dtype
     assert one.items.all.to_list() == other.items.all.to_list() and one.items.all.dtype == other.items.all.dtype
     assert one.behaviors == other.behaviors
+    assert one.context.as_dict() == other.context.as_dict()
 
 
 rows = st.tuples(
@@ -59,7 +62,7 @@ rows = st.tuples(
     st.one_of(st.none(), st.integers(0, 5), st.just(-BASE)),  # -BASE is 1970: set aside
     st.sampled_from(["view", "buy", " buy", "cancel", None, ""]),
     st.one_of(st.none(), st.sampled_from([1.0, 2.0, float("nan"), float("inf")])),
-    st.sampled_from(["shop", "app"]),
+    st.sampled_from(["shop", "app", None]),
 )
 
 
@@ -72,7 +75,7 @@ def frame_of(log, text: bool) -> pl.DataFrame:
             "timestamp": pl.Series([None if t is None else BASE + t for t in times], dtype=pl.Int64),
             "behavior": pl.Series(behaviors, dtype=pl.String),
             "value": pl.Series(values, dtype=pl.Float64),
-            "channel": pl.Series(places),
+            "channel": pl.Series(places, dtype=pl.String),
         }
     )
     number = pl.lit(9, pl.Int64)
@@ -102,13 +105,14 @@ def test_any_log_in_any_number_of_parts_is_the_log_in_memory(log, text, policy, 
         for number, piece in enumerate(np.array_split(np.arange(frame.height), min(files, frame.height))):
             frame[piece].write_parquet(folder / "log" / f"{number}.parquet")
         try:
-            whole = in_memory(folder / "log", settings=policy)
+            how = {"settings": policy, "context": ("channel",) if frame["channel"].n_unique() > 1 else ()}
+            whole = in_memory(folder / "log", **how)
         except (DataError, RecipeError) as refused:
             with pytest.raises(type(refused)):
-                in_small_parts(folder / "log", folder / "out", settings=policy)
+                in_small_parts(folder / "log", folder / "out", **how)
             return
-        assert_same(whole, in_small_parts(folder / "log", folder / "out", settings=policy).sequences)
-        assert_same(whole, prepare_large(folder / "log", folder / "one", settings=policy).sequences)
+        assert_same(whole, in_small_parts(folder / "log", folder / "out", **how).sequences)
+        assert_same(whole, prepare_large(folder / "log", folder / "one", **how).sequences)
 
 
 @given(
@@ -286,6 +290,32 @@ def test_what_cannot_be_done_in_parts_is_refused(shop, tmp_path):
     file = fill(tmp_path, {"user_id": [1, 1], "timestamp": [BASE, BASE + 1], "value": [1.5, 2.5]})
     with pytest.raises(DataError, match="items"):
         prepare_large(file, tmp_path / "out")
+
+
+def test_context_is_kept_where_it_is_asked_for_and_refused_before_an_hour_of_work(tmp_path):
+    rng = np.random.default_rng(0)
+    columns = {
+        "user_id": rng.integers(0, 40, 600),
+        "item_id": rng.integers(0, 9, 600),
+        "timestamp": BASE + np.arange(600),
+        "city": [f"c{n}" for n in rng.zipf(1.3, 600) % 400],  # more than have codes
+        "discount": rng.random(600),
+        "day": pl.Series([datetime(2020, 1, 1, tzinfo=UTC)] * 600),
+        "same": ["x"] * 600,
+    }
+    file = fill(tmp_path, columns)
+    small = in_small_parts(file, tmp_path / "out", 100, context=["discount", "city"])
+    assert_same(in_memory(file, ("discount", "city")), small.sequences)
+    opened = open_large(tmp_path / "out").sequences
+    assert isinstance(opened.flat.feature_NF.base, np.memmap) and opened.context.names == ("discount", "city")
+    assert opened.all().take(slice(0, 3)).request_feature_BF.shape == (3, 2)
+    assert not (prepare_large(file, tmp_path / "none").folder / "feature.npy").exists()
+    for name, told in (("town", "no column"), ("day", "holds dates")):
+        with patch.object(parts.CleanedParts, "_spread") as spread, pytest.raises(RecipeError, match=told):
+            prepare_large(file, tmp_path / "bad", context=[name])
+        assert not spread.called
+    with pytest.raises(RecipeError, match="same is the same in every event"):
+        prepare_large(file, tmp_path / "bad", context=["same"])
 
 
 def test_times_in_two_units_are_refused(tmp_path):

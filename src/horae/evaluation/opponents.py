@@ -31,7 +31,7 @@ def opponents_of(
     recommender: Recommender, split: Split, names: Iterable[str] | None = None
 ) -> dict[str, Recommender | str]:
     """Fit the opponents of a recommender; all of them unless named. A text instead says why one is not there."""
-    known = learned_from(split, "train", recommender.items, recommender.sequences.behaviors)
+    known = learned_from(split, "train", recommender.sequences)
     beside: dict[str, Recommender | str] = {}
     chosen: dict[str, dict[str, Any]] = {}
     for name in names if names is not None else [*OPPONENTS, LIVE]:
@@ -62,7 +62,7 @@ def choose(name: str, table: Mapping[str, Any], recommender: Recommender, split:
     cut = validation_cut(split, limit=2_000, seed=0)
     if len(cut) == 0:
         return dict(table)
-    sequences = learned_from(split, "fit", recommender.items, recommender.sequences.behaviors)
+    sequences = learned_from(split, "fit", recommender.sequences)
 
     def reached(candidate: Mapping[str, Any]) -> float:
         model = make_opponent(name, candidate).fit(sequences)

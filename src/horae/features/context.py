@@ -20,7 +20,7 @@ from horae.features.session import SESSION_ID
 from horae.features.windows import Sums
 from horae.schema import BEHAVIOR
 
-__all__ = ["Context"]
+__all__ = ["Context", "is_numeric"]
 
 NOT_CONTEXT: Final = (SESSION_ID,)
 NEVER: Final = "no past event with a known value"
@@ -54,7 +54,7 @@ class Context:
         columns = [name for name in book.events.context if name not in (*NOT_CONTEXT, book.by)]
         if len(book.events.behaviors) > 1 and book.by != BEHAVIOR:
             columns = [BEHAVIOR, *columns]
-        numeric = tuple(name for name in columns if _is_numeric(book.events.frame[name]))
+        numeric = tuple(name for name in columns if is_numeric(book.events.frame[name]))
         text = (pl.String, pl.Categorical, pl.Enum, pl.Boolean)
         named = tuple(name for name in columns if isinstance(schema[name], text) and name not in numeric)
         return cls(numeric, named) if numeric or named else None
@@ -90,7 +90,7 @@ class Context:
         }
 
 
-def _is_numeric(column: pl.Series) -> bool:
+def is_numeric(column: pl.Series) -> bool:
     """Numbers, or text that is nothing but numbers (a CSV's columns are all text)."""
     if column.dtype != pl.String:
         return column.dtype.is_numeric()

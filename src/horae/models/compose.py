@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from torch import nn
 
@@ -27,7 +27,7 @@ from horae.models.network import Network, NetworkSettings
 from horae.models.opponents import OPPONENTS, make_opponent, settings_of, variants
 from horae.recipe import Table, settings
 
-__all__ = ["compose", "model_keys", "resolved"]
+__all__ = ["compose", "context_of", "model_keys", "resolved"]
 
 WHERE = "[model]"
 Key = tuple[str, Any, str]
@@ -65,7 +65,7 @@ def compose(table: Table, num_items: int, num_behaviors: int) -> Model:
     features = HistoryFeatures(features_of(shape.features), shape.dim) if shape.features else None
     items = IdTable(num_items, shape.dim)
     upcoming = shape.make_upcoming(num_items, num_behaviors)
-    more = (moments, features, shape.time_dropout, upcoming)
+    more = (moments, features, shape.time_dropout, upcoming, shape.make_context(), shape.context_dropout)
     return cast(Model, Network(items, encoder, head, shape.max_len, behaviors, framing, *more))
 
 
@@ -89,6 +89,12 @@ def resolved(table: Table) -> dict[str, Any]:
     for key in () if shape.also else ("also", "time_components", "value_scale"):
         del filled[key]  # a run that asks nothing more is written as it always was
     return {key: list(value) if isinstance(value, tuple) else value for key, value in filled.items()}  # as TOML has it
+
+
+def context_of(table: Table, *keys: Literal["context", "request_context"]) -> tuple[str, ...]:
+    """The columns of context that a recipe's model is told, by itself or by its members."""
+    members = [one.model for one in member_recipes(table)] if "ensemble" in table else [table]
+    return tuple(dict.fromkeys(name for one in members for key in keys for name in one.get(key, ())))
 
 
 def model_keys() -> dict[str, dict[str, Key]]:

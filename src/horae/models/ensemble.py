@@ -115,7 +115,8 @@ def newest(batch: SequenceBatch, max_len: int | None) -> SequenceBatch:
         return batch
     first_B1 = (batch.length_B - max_len).clamp(min=0)[:, None]
     index_BL = first_B1 + torch.arange(max_len, device=first_B1.device)
-    cut = {f.name: getattr(batch, f.name).gather(1, index_BL) for f in fields(batch) if f.name.endswith("_BL")}
+    row_B1 = torch.arange(len(batch), device=first_B1.device)[:, None]
+    cut = {f.name: getattr(batch, f.name)[row_B1, index_BL] for f in fields(batch) if f.name != "length_B"}
     return SequenceBatch(**cut, length_B=batch.length_B.clamp(max=max_len))
 
 

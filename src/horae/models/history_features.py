@@ -9,15 +9,14 @@ know items or encoders.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from horae.errors import RecipeError
+from horae.models.bins import LOOKED_AT, NUM_BINS, edges_of, rows_of
 from horae.models.history_numbers import WHERE, HistoryFeature, Pasts
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.framing import Next, windows
@@ -25,18 +24,9 @@ from horae.sequences.history import BLOCK, Sequences
 
 __all__ = ["HistoryFeatures"]
 
-Floats = npt.NDArray[np.float32]
-NUM_BINS: Final = 32
-"""Of a feature's known numbers."""
-LOOKED_AT: Final = 200_000
-"""Training positions that say where the bins lie."""
-
 
 class HistoryFeatures(nn.Module):
-    """The sum of a learned vector for the bin that each number falls into; what is unknown has a vector of its own.
-
-    Bins hold equally many training numbers, or one number each where there are few: counts, seconds and money need no
-    scale of their own, every vector learns from as many events, and a single monstrous value moves none.
+    """The sum of a learned vector for the bin (`horae.models.bins`) that each number falls into.
 
     Args:
         features: Which, from `features_of`.
@@ -46,7 +36,7 @@ class HistoryFeatures(nn.Module):
         batch -> x_BLD.
 
     Source: Gorishniy et al. 2022 (arXiv:2203.05556), section 3.2, for bins by quantiles.
-    Differs: one vector per bin instead of a line within it; added to the inputs of a network over events.
+    Differs: see `horae.models.bins`; added to the inputs of a network over events.
     """
 
     edge_FE: Tensor
@@ -77,24 +67,17 @@ class HistoryFeatures(nn.Module):
         event_FN, question_FN = torch.full((2, len(self.features), batch.item_BL.numel()), torch.nan)
         event_FN[:], question_FN[self.timed_F] = (number_FBL.flatten(1) for number_FBL in self._numbers(batch))
         for place, number_N in enumerate(torch.cat([event_FN, question_FN], dim=1).numpy()):
-            edges = _edges(number_N[~np.isnan(number_N)])
-            self.edge_FE[place] = torch.inf
-            self.edge_FE[place, : len(edges)] = torch.from_numpy(edges)
+            self.edge_FE[place] = edges_of(number_N)
 
     def forward(self, batch: SequenceBatch) -> Tensor:
         """One vector per event."""
-        bin_NT = self._bins(batch)
-        x_ND: Tensor = F.embedding_bag(bin_NT, self.vector_ND, mode="sum")
+        x_ND: Tensor = F.embedding_bag(self._bins(batch), self.vector_ND, mode="sum")
         return x_ND.view(*batch.item_BL.shape, -1)
 
-    @torch.no_grad()
     def _bins(self, batch: SequenceBatch) -> Tensor:
         """Rows of `vector_ND`: for all features as of the event, then for the timed ones as of the question."""
         number_TN = torch.cat(self._numbers(batch)).flatten(1)
-        edge_TE = torch.cat([self.edge_FE, self.edge_FE[self.timed_F]])
-        bin_TN = torch.searchsorted(edge_TE, number_TN, right=True).masked_fill(number_TN.isnan(), NUM_BINS)
-        first_T = torch.arange(len(bin_TN), device=bin_TN.device) * (NUM_BINS + 1)
-        return (bin_TN + first_T[:, None]).T
+        return rows_of(number_TN, torch.cat([self.edge_FE, self.edge_FE[self.timed_F]]))
 
     def _numbers(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """All features as of each event, and the timed ones as of the question after it; NaN where unknown."""
@@ -113,12 +96,3 @@ class HistoryFeatures(nn.Module):
         ):
             if names and all(np.isnan(column_N[at : at + BLOCK]).all() for at in range(0, len(column_N), BLOCK)):
                 raise RecipeError(f"{WHERE}: {names[0]} needs {what}, which the log does not have.", hint="Remove it.")
-
-
-def _edges(number_N: Floats) -> Floats:
-    """Where one bin ends and the next begins; at most `NUM_BINS - 1`, ascending."""
-    edges: Floats = np.unique(number_N)[1:]
-    if len(edges) >= NUM_BINS:
-        shares = np.linspace(0, 1, NUM_BINS + 1)[1:-1]
-        edges = np.unique(np.quantile(number_N, shares, method="lower"))
-    return edges

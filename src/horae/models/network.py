@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from horae.errors import RecipeError, RunError
+from horae.models.context_inputs import ContextInputs, without_some_context
 from horae.models.encoders import Encoder
 from horae.models.encoders.dropout import DropoutKind
 from horae.models.heads import Head
@@ -89,6 +90,27 @@ class NetworkSettings:
             "answers without times work; where the network looks at times."
         },
     )
+    context: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "What each event's vector says of its circumstances: further columns of the log, such as `device` "
+            "or `price`, text or numbers."
+        },
+    )
+    request_context: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "Columns of the log that are known when a question is asked, such as `device` or `place`: told of "
+            "the question, in training from the event that came. Never one that only the answer tells, such as `price`."
+        },
+    )
+    context_dropout: float = field(
+        default=0.05,
+        metadata={
+            "doc": "Share of histories that lose their context in training, and of questions that lose theirs, so that "
+            "answers without it work; with context or request_context."
+        },
+    )
     also: tuple[str, ...] = field(
         default=(),
         metadata={
@@ -123,6 +145,7 @@ class NetworkSettings:
         self._check_framing()
         self._check_time()
         features_of(self.features)
+        self._check_context()
         if self.head == "value" and self.output_bias:
             raise RecipeError(
                 '[model] output_bias has no effect with head = "value", which always has one.',
@@ -146,6 +169,22 @@ class NetworkSettings:
                 )
         if not 1 <= self.time_components <= 16:
             raise RecipeError(f"[model] time_components = {self.time_components}: expected 1 to 16.", hint="Try 4.")
+
+    def _check_context(self) -> None:
+        for key in ("context", "request_context"):
+            names = getattr(self, key)
+            if len(set(names)) < len(names):
+                raise RecipeError(f"[model] {key} = {list(names)} names one twice.", hint="Name each once.")
+        if not 0 <= self.context_dropout < 1:
+            raise RecipeError(
+                f"[model] context_dropout = {self.context_dropout}: expected a share from 0 to below 1.",
+                hint="0.0 drops nothing.",
+            )
+        if self.context_dropout != NetworkSettings.context_dropout and not (self.context or self.request_context):
+            raise RecipeError(
+                "[model] context_dropout has no effect: the network is told no context.",
+                hint='Remove it, or write context = ["device"].',
+            )
 
     def _check_time(self) -> None:
         if not 0 <= self.time_dropout < 1:
@@ -189,6 +228,11 @@ class NetworkSettings:
         """The framing that these keys describe."""
         return Next(bool(self.also)) if self.framing == "next" else Masked(self.max_len, self.mask_share)
 
+    def make_context(self) -> ContextInputs | None:
+        """What tells `context` and `request_context`."""
+        asked = self.context or self.request_context
+        return ContextInputs(self.context, self.request_context, self.dim) if asked else None
+
     def make_upcoming(self, num_items: int, num_behaviors: int) -> Upcoming | None:
         """The heads for `also`."""
         if not self.also:
@@ -213,10 +257,12 @@ class Network(nn.Module):
         time_dropout: Share of histories, and of questions, that lose their times in training.
         upcoming: Heads that foretell more of the next event than its item; they have the encoder see each batch their
             own way (`Upcoming.seen_by`).
+        context: Adds to the input what the log's columns of context say.
+        context_dropout: Share of histories, and of questions, that lose their context in training.
 
     Source: Kang & McAuley 2018 (arXiv:1808.09781), section III: scaled input (as in its code), shared item table.
-    Differs: vectors of an event's behavior, times and history may be added to the item's; they start at zero, so they
-        change nothing until they help.
+    Differs: vectors of an event's behavior, times, history and context may be added to the item's; they start at zero,
+        so they change nothing until they help.
     """
 
     def __init__(
@@ -231,6 +277,8 @@ class Network(nn.Module):
         features: HistoryFeatures | None = None,
         time_dropout: float = 0.0,
         upcoming: Upcoming | None = None,
+        context: ContextInputs | None = None,
+        context_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.items = items
@@ -246,6 +294,8 @@ class Network(nn.Module):
         self.time_dropout = time_dropout if timed else 0.0
         self.mask_D = None if self.framing.causal else nn.Parameter(0.02 * torch.randn(items.dim))
         self.upcoming = upcoming
+        self.context = context
+        self.context_dropout = context_dropout if context is not None else 0.0
 
     @property
     def num_items(self) -> int:
@@ -342,6 +392,7 @@ class Network(nn.Module):
         """What an encoder takes."""
         if self.training:
             batch = without_some_times(batch, self.time_dropout)
+            batch = without_some_context(batch, self.context_dropout)
         x_BLD = self.items.lookup(batch.item_BL)
         if self.mask_D is not None:
             x_BLD = torch.where(batch.item_BL[..., None] > 0, x_BLD, self.mask_D)
@@ -352,4 +403,6 @@ class Network(nn.Module):
             x_BLD = x_BLD + self.moments(batch)
         if self.features is not None:
             x_BLD = x_BLD + self.features(batch)
+        if self.context is not None:
+            x_BLD = x_BLD + self.context(batch)
         return x_BLD, batch.time_BL, batch.length_B, batch.request_time_BL

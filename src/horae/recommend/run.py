@@ -42,6 +42,7 @@ from horae.recipe import TABLES, Recipe, to_toml
 from horae.recommend.device import device_of
 from horae.recommend.recommender import Calibration, Recommender
 from horae.schema import DataReport, Events
+from horae.sequences.context import ContextColumns
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
 
@@ -103,7 +104,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Recommender
     written = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
     recipe = Recipe(written["name"], written["about"], **{table: written.get(table, {}) for table in TABLES})
     items = Vocabulary(pl.read_parquet(folder / "vocabulary.parquet")["item_id"])
-    behaviors = tuple(card["behaviors"])
+    behaviors, context = tuple(card["behaviors"]), ContextColumns.from_dict(card.get("context", {}))
     arrays = safetensors.torch.load_file(folder / "weights.safetensors")
     where = device_of(device)
     model = compose(recipe.model, len(items), len(behaviors))
@@ -119,7 +120,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Recommender
     return Recommender(
         model=model,
         fallback=fallback,
-        sequences=Sequences.from_events(events or empty, items, behaviors),
+        sequences=Sequences.from_events(events or empty, items, behaviors, context),
         recipe=recipe,
         include_seen=card["include_seen"],
         events=events,

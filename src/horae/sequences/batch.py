@@ -14,9 +14,12 @@ import torch
 from torch import Tensor
 
 from horae.schema import IndexArray
-from horae.sequences.history import FloatArray, Histories
+from horae.sequences.history import Histories
 
 __all__ = ["SequenceBatch", "bucket", "encode"]
+
+NO_FEATURES = torch.empty(0, 0, 0)
+"""Where nothing is told of context."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,10 @@ class SequenceBatch:
         length_B: int64, events in each history; 0 where nothing is known.
         request_time_BL: float64, the time of the question asked after each position: the next event's, and at the
             last position (the first, where nothing is known) the request's own. NaN = unknown.
+        feature_BLF: float32, the event's context (`ContextColumns`), NaN = unknown or padding; F is 0 where no network
+            asks for context.
+        request_feature_BLF: float32, the context of the question asked after each position, as `request_time_BL`. What
+            of it is known when asking, a network must be told: the price of what is bought is not.
     """
 
     item_BL: Tensor
@@ -39,10 +46,16 @@ class SequenceBatch:
     value_BL: Tensor
     length_B: Tensor
     request_time_BL: Tensor
+    feature_BLF: Tensor = NO_FEATURES
+    request_feature_BLF: Tensor = NO_FEATURES
 
     def __post_init__(self) -> None:
         shape = self.item_BL.shape
+        for name in ("feature_BLF", "request_feature_BLF"):
+            if getattr(self, name) is NO_FEATURES:
+                object.__setattr__(self, name, self.value_BL.new_empty(*shape, 0))
         assert all(getattr(self, f.name).shape == shape for f in fields(self) if f.name.endswith("_BL"))
+        assert self.feature_BLF.shape == self.request_feature_BLF.shape and self.feature_BLF.shape[:2] == shape
         assert self.length_B.shape == shape[:1]
 
     def __len__(self) -> int:
@@ -55,6 +68,10 @@ class SequenceBatch:
     def at_times(self, time_BL: Tensor, request_time_BL: Tensor) -> SequenceBatch:
         """The same events and questions, at other times."""
         return replace(self, time_BL=time_BL, request_time_BL=request_time_BL)
+
+    def in_context(self, feature_BLF: Tensor, request_feature_BLF: Tensor) -> SequenceBatch:
+        """The same events and questions, in other contexts."""
+        return replace(self, feature_BLF=feature_BLF, request_feature_BLF=request_feature_BLF)
 
 
 def encode(histories: Histories, max_len: int | None = None, device: torch.device | str = "cpu") -> SequenceBatch:
@@ -73,11 +90,16 @@ def encode(histories: Histories, max_len: int | None = None, device: torch.devic
     real_BL = step_L < lengths[:, None]
     index_BL = np.where(real_BL, (histories.end_B - lengths)[:, None] + step_L, -1)
     if len(flat) == 0:
-        return _empty(histories.request_time_B).to(device)
+        return _empty(histories).to(device)
+    last_B = np.arange(len(lengths)), np.maximum(lengths - 1, 0)
     time_BL = np.where(real_BL, flat.time_N[index_BL], np.nan)
     request_time_BL = np.full(time_BL.shape, np.nan)
     request_time_BL[:, :-1] = time_BL[:, 1:]
-    request_time_BL[np.arange(len(lengths)), np.maximum(lengths - 1, 0)] = histories.request_time_B
+    request_time_BL[last_B] = histories.request_time_B
+    feature_BLF = np.where(real_BL[..., None], flat.feature_NF[index_BL], np.float32("nan"))
+    request_feature_BLF = np.full_like(feature_BLF, np.nan)
+    request_feature_BLF[:, :-1] = feature_BLF[:, 1:]
+    request_feature_BLF[last_B] = histories.request_feature_BF
     batch = SequenceBatch(
         torch.from_numpy(np.where(real_BL, flat.item_N[index_BL], 0).astype(np.int64)),
         torch.from_numpy(np.where(real_BL, flat.behavior_N[index_BL], 0).astype(np.int64)),
@@ -85,6 +107,8 @@ def encode(histories: Histories, max_len: int | None = None, device: torch.devic
         torch.from_numpy(np.where(real_BL, flat.value_N[index_BL], np.float32("nan"))),
         torch.from_numpy(lengths.astype(np.int64)),
         torch.from_numpy(request_time_BL),
+        torch.from_numpy(feature_BLF),
+        torch.from_numpy(request_feature_BLF),
     )
     return batch.to(device)
 
@@ -112,11 +136,14 @@ def _padded_size(width: IndexArray, start: int, stop: int) -> int:
     return (stop - start) * int(width[stop - 1])
 
 
-def _empty(request_time_B: FloatArray) -> SequenceBatch:
+def _empty(histories: Histories) -> SequenceBatch:
     """A batch of histories without any event behind them."""
-    size = len(request_time_B)
-    nothing = torch.zeros((size, 1), dtype=torch.int64)
-    unknown = torch.full((size, 1), float("nan"), dtype=torch.float64)
-    lengths = torch.zeros(size, dtype=torch.int64)
-    asked_at = torch.from_numpy(np.ascontiguousarray(request_time_B))[:, None].clone()
-    return SequenceBatch(nothing, nothing, unknown, unknown.float(), lengths, asked_at)
+    nothing = torch.zeros((len(histories), 1), dtype=torch.int64)
+    unknown = torch.full((len(histories), 1), float("nan"), dtype=torch.float64)
+    lengths = torch.zeros(len(histories), dtype=torch.int64)
+    asked_at, asked_in = (
+        torch.from_numpy(np.ascontiguousarray(told))[:, None].clone()
+        for told in (histories.request_time_B, histories.request_feature_BF)
+    )
+    untold = torch.full_like(asked_in, float("nan"))
+    return SequenceBatch(nothing, nothing, unknown, unknown.float(), lengths, asked_at, untold, asked_in)

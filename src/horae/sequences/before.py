@@ -38,7 +38,7 @@ class SequencesBefore(Sequences):
     """
 
     def __init__(self, whole: Sequences, at: float) -> None:
-        super().__init__(whole._events, whole._offset_U1, whole.users, whole.items, whole.behaviors)
+        super().__init__(whole._events, whole._offset_U1, whole.users, whole.items, whole.behaviors, whole.context)
         self.at = at
         self._end_U = _ends(whole, at)
 

@@ -154,7 +154,8 @@ class Next:
         flat = cut.flat
         open_B = ~np.isnan(cut.request_time_B)
         asked_B = np.where(open_B, cut.request_time_B, flat.time_N[cut.end_B - 1])
-        inputs = Histories(flat, cut.start_B, cut.end_B - 1 + open_B, asked_B)
+        asked_BF = np.where(open_B[:, None], cut.request_feature_BF, flat.feature_NF[cut.end_B - 1])
+        inputs = Histories(flat, cut.start_B, cut.end_B - 1 + open_B, asked_B, asked_BF)
         batch = encode(inputs)
         width = batch.item_BL.shape[1]
         real_BL = np.arange(width) < (cut.lengths - 1)[:, None]
@@ -172,8 +173,8 @@ class Masked:
 
     Of each window the newest `max_len` events are kept. In a quarter of the windows the last target alone is hidden,
     in the others each target with the chance `share`, and one at least. A hidden event shows its time and nothing else:
-    neither item nor behavior nor value. The question at each position is about the event there, so `request_time_BL` is
-    `time_BL`; a request's slot has the request's time.
+    neither item nor behavior nor value nor context. The question at each position is about the event there, so
+    `request_time_BL` is `time_BL`, and its context the event's; a request's slot has the request's time and context.
 
     Source: Sun et al. 2019 (arXiv:1904.06690), section 3.5 and 3.6 (BERT4Rec).
     Differs: a slot is a learned vector always (the paper's code leaves some hidden items in sight); drawn anew in
@@ -203,6 +204,8 @@ class Masked:
             behavior_BL=batch.behavior_BL.masked_fill(slot_BL, 0),
             value_BL=batch.value_BL.masked_fill(slot_BL, float("nan")),
             request_time_BL=batch.time_BL,
+            feature_BLF=batch.feature_BLF.masked_fill(slot_BL[..., None], float("nan")),
+            request_feature_BLF=batch.feature_BLF,
         )
         return _framed(shown, cut.flat, index_BL, hidden_BL)
 
@@ -213,10 +216,14 @@ class Masked:
         index_BL = step_L + (batch.length_B - kept_B)[:, None]
         index_BL = index_BL.clamp(max=batch.item_BL.shape[1] - 1)
         past_BL = step_L < kept_B[:, None]
-        asked_at_B1 = batch.request_time_BL.gather(1, (batch.length_B - 1).clamp(min=0)[:, None])
+        slot_BL = step_L == kept_B[:, None]
+        last_B1 = (batch.length_B - 1).clamp(min=0)[:, None]
         unknown_BL = batch.time_BL.new_full(index_BL.shape, float("nan"))
-        now_BL = torch.where(step_L == kept_B[:, None], asked_at_B1, unknown_BL)
+        now_BL = torch.where(slot_BL, batch.request_time_BL.gather(1, last_B1), unknown_BL)
         time_BL = torch.where(past_BL, batch.time_BL.gather(1, index_BL), now_BL)
+        row_B1 = torch.arange(len(kept_B), device=kept_B.device)[:, None]
+        feature_BLF = batch.feature_BLF[row_B1, index_BL].masked_fill(~past_BL[..., None], float("nan"))
+        asked_in_B1F = batch.request_feature_BLF[row_B1, last_B1]
         return SequenceBatch(
             batch.item_BL.gather(1, index_BL) * past_BL,
             batch.behavior_BL.gather(1, index_BL) * past_BL,
@@ -224,6 +231,8 @@ class Masked:
             batch.value_BL.gather(1, index_BL).masked_fill(~past_BL, float("nan")),
             kept_B + 1,
             time_BL,
+            feature_BLF,
+            torch.where(slot_BL[..., None], asked_in_B1F, feature_BLF),
         )
 
     def _hidden(self, allowed_BL: BoolArray, rng: np.random.Generator) -> BoolArray:

@@ -8,8 +8,9 @@ This module does not know padding, models or the clock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,14 @@ import polars as pl
 
 from horae.schema import BEHAVIOR, ITEM, TARGET, TIMESTAMP, USER, VALUE, Events, HistoryEvent, Id, IndexArray
 from horae.sequences.clock import seconds, to_seconds
+from horae.sequences.context import ContextColumns, Floats
 from horae.sequences.vocabulary import Vocabulary
 
 __all__ = ["Flat", "Histories", "Sequences", "categories"]
 
 FloatArray = npt.NDArray[np.float64]
 UNKNOWN = float("nan")
+NO_CONTEXT: Final = ContextColumns()
 BLOCK = 1 << 22
 """Events looked at in one go, where all are: the arrays may be larger than memory."""
 
@@ -37,13 +40,15 @@ class Flat:
         time_N: Unix seconds, NaN where unknown.
         value_N: float32, NaN where unknown.
         target_N: May this event be a target?
+        feature_NF: Context as numbers (`ContextColumns`), NaN where unknown; no column where no network asks for one.
     """
 
     item_N: npt.NDArray[np.int32]
     behavior_N: npt.NDArray[np.uint8]
     time_N: FloatArray
-    value_N: npt.NDArray[np.float32]
+    value_N: Floats
     target_N: npt.NDArray[np.bool_]
+    feature_NF: Floats
 
     def __len__(self) -> int:
         return len(self.item_N)
@@ -51,24 +56,27 @@ class Flat:
     @classmethod
     def joined(cls, parts: Sequence[Flat]) -> Flat:
         """One after the other."""
-        columns = zip(*((p.item_N, p.behavior_N, p.time_N, p.value_N, p.target_N) for p in parts), strict=True)
-        return cls(*(np.concatenate(column) for column in columns))
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
     def take(self, index: slice | IndexArray) -> Flat:
         """The events at `index`; a slice gives views."""
-        return Flat(
-            self.item_N[index], self.behavior_N[index], self.time_N[index], self.value_N[index], self.target_N[index]
-        )
+        return Flat(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """One slice of `flat` per request, oldest event first, and the time at which each request asks (NaN = unknown)."""
+    """One slice of `flat` per request, oldest event first; when and in which context each asks (NaN = unknown)."""
 
     flat: Flat
     start_B: IndexArray
     end_B: IndexArray
     request_time_B: FloatArray
+    request_feature_BF: Floats = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
+
+    def __post_init__(self) -> None:
+        if not len(self.request_feature_BF):  # nothing was told
+            untold = np.full((len(self), self.flat.feature_NF.shape[1]), np.nan, dtype=np.float32)
+            object.__setattr__(self, "request_feature_BF", untold)
 
     def __len__(self) -> int:
         return len(self.start_B)
@@ -80,7 +88,7 @@ class Histories:
 
     def take(self, index: IndexArray | slice) -> Histories:
         """Some of the requests; the events are shared."""
-        return Histories(self.flat, self.start_B[index], self.end_B[index], self.request_time_B[index])
+        return Histories(*(self.flat, *(getattr(self, f.name)[index] for f in fields(self)[1:])))
 
     def pairs(self) -> tuple[IndexArray, npt.NDArray[np.int32]]:
         """(request, item index) of every event in every history, as two flat arrays."""
@@ -97,10 +105,17 @@ class Sequences:
         users: Ids of the users, in the order of the offsets; grows with `append`.
         items: The item vocabulary that `item_N` refers to.
         behaviors: Names of the behavior indices, from 1.
+        context: What the columns of `feature_NF` are.
     """
 
     def __init__(
-        self, flat: Flat, offset_U1: IndexArray, users: Vocabulary, items: Vocabulary, behaviors: tuple[str, ...]
+        self,
+        flat: Flat,
+        offset_U1: IndexArray,
+        users: Vocabulary,
+        items: Vocabulary,
+        behaviors: tuple[str, ...],
+        context: ContextColumns = NO_CONTEXT,
     ) -> None:
         self._events = flat
         self._offset_U1 = offset_U1
@@ -108,15 +123,23 @@ class Sequences:
         self.users = users
         self.items = items
         self.behaviors = behaviors
+        self.context = context
         self._rows: IndexArray | None = None
         self._row_offset_U1 = offset_U1
         self._row_time_R = flat.time_N
+        self._row_feature_RF = flat.feature_NF
         self._late: dict[int, list[Flat]] = {}
         self._strange = False
 
     @classmethod
     def from_events(
-        cls, events: Events, items: Vocabulary, behaviors: Sequence[str] | None = None, *, strange: bool = False
+        cls,
+        events: Events,
+        items: Vocabulary,
+        behaviors: Sequence[str] | None = None,
+        context: ContextColumns = NO_CONTEXT,
+        *,
+        strange: bool = False,
     ) -> Sequences:
         """Lay out a cleaned log. Events on items outside the vocabulary are left out of histories, not padded.
 
@@ -126,8 +149,8 @@ class Sequences:
         names = tuple(behaviors) if behaviors is not None else categories(frame[BEHAVIOR])
         runs = frame[USER].rle().struct.unnest()
         row_offset_U1 = np.concatenate([[0], np.cumsum(runs["len"].to_numpy(), dtype=np.int64)])
-        flat = _flat(frame, items, names)
-        sequences = cls(flat, row_offset_U1, Vocabulary(runs["value"]), items, names)
+        flat = _flat(frame, items, names, context)
+        sequences = cls(flat, row_offset_U1, Vocabulary(runs["value"]), items, names, context)
         known = flat.item_N > 0
         sequences._strange = strange
         if not known.all() and not strange:
@@ -136,7 +159,7 @@ class Sequences:
 
     def _keep(self, rows: IndexArray) -> None:
         """Leave only the events at `rows`, remembering where all rows stood."""
-        self._row_time_R = self._events.time_N
+        self._row_time_R, self._row_feature_RF = self._events.time_N, self._events.feature_NF
         self._events = self._events.take(rows)
         self._rows = rows
         self._offset_U1 = np.searchsorted(rows, self._row_offset_U1)
@@ -182,10 +205,14 @@ class Sequences:
         return Histories(self._events, self._start_U, self._end_U, unknown)
 
     def before_rows(self, rows: IndexArray) -> Histories:
-        """The history of each request cut from the log at a row of `Events.frame`: what its user did before."""
+        """The history of each request cut from the log at a row of `Events.frame`: what its user did before.
+
+        When and in which context it asks is said by that row, whose further content nobody is to look at.
+        """
         user = np.searchsorted(self._row_offset_U1, rows, side="right") - 1
         end = np.asarray(rows) if self._rows is None else np.searchsorted(self._rows, rows)
-        return Histories(self._events, self._offset_U1[user], end, self._row_time_R[rows])
+        start, time_B = self._offset_U1[user], self._row_time_R[rows]
+        return Histories(self._events, start, end, time_B, self._row_feature_RF[rows])
 
     def of_users(self, user_B: IndexArray, at_B: FloatArray | None = None) -> Histories:
         """The history of each user (index 0: nobody, an empty one), with the events appended since.
@@ -216,6 +243,10 @@ class Sequences:
         cut = Histories(flat.take(rows), offsets[:-1], offsets[1:], request_time)
         return cut if at_B is None else _cut(cut)
 
+    def alike(self, events: Events) -> Sequences:
+        """Other events, over the same items, behaviors and columns of context."""
+        return Sequences.from_events(events, self.items, self.behaviors, self.context)
+
     def with_strange(self, events: Events | None) -> Sequences:
         """The same people's lines with the events on items outside the vocabulary, too, as item 0.
 
@@ -224,10 +255,10 @@ class Sequences:
                 own. What was or will be appended is shared.
         """
         if events is None:
-            whole = Sequences(self._events, self._offset_U1, self.users, self.items, self.behaviors)
+            whole = Sequences(self._events, self._offset_U1, self.users, self.items, self.behaviors, self.context)
             whole._strange = True
         else:
-            whole = Sequences.from_events(events, self.items, self.behaviors, strange=True)
+            whole = Sequences.from_events(events, self.items, self.behaviors, self.context, strange=True)
         whole.users, whole._late = self.users, self._late
         return whole
 
@@ -249,6 +280,7 @@ class Sequences:
             np.array([to_seconds(event.timestamp) for event in events], dtype=np.float64),
             np.array([UNKNOWN if event.value is None else event.value for event in events], dtype=np.float32),
             np.ones(len(events), dtype=np.bool_),
+            self.context.of_told([event.context for event in events]),
         )
 
     def _with_late(self, histories: Histories, user_B: IndexArray) -> Histories:
@@ -259,10 +291,10 @@ class Sequences:
             parts.append(_by_place(Flat.joined([mine, *late])))
         end = np.cumsum([len(part) for part in parts], dtype=np.int64)
         start = np.concatenate([[0], end[:-1]])
-        return Histories(Flat.joined(parts), start, end, histories.request_time_B)
+        return replace(histories, flat=Flat.joined(parts), start_B=start, end_B=end)
 
 
-def _flat(frame: pl.DataFrame, items: Vocabulary, behaviors: tuple[str, ...]) -> Flat:
+def _flat(frame: pl.DataFrame, items: Vocabulary, behaviors: tuple[str, ...], context: ContextColumns) -> Flat:
     """Columns of `Events.frame` as arrays, row for row (item 0 where unknown)."""
     index_of = {name: index for index, name in enumerate(behaviors, start=1)}
     code_of = np.array([index_of.get(name, 0) for name in categories(frame[BEHAVIOR])], dtype=np.uint8)
@@ -273,6 +305,7 @@ def _flat(frame: pl.DataFrame, items: Vocabulary, behaviors: tuple[str, ...]) ->
         seconds(frame[TIMESTAMP]),
         value.cast(pl.Float32).fill_null(UNKNOWN).to_numpy(),
         frame[TARGET].to_numpy(),
+        context.of_frame(frame),
     )
 
 
@@ -298,4 +331,4 @@ def _cut(histories: Histories) -> Histories:
     late = flat.time_N[index] >= at[request_of]  # False where either is NaN
     end = histories.end_B.copy()
     np.minimum.at(end, request_of[late], index[late])
-    return Histories(flat, start, end, at)
+    return replace(histories, end_B=end)

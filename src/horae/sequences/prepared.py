@@ -1,9 +1,10 @@
 """A log prepared once, larger than memory if need be: Parquet in, a folder of flat arrays out, opened without reading.
 
     item.npy behavior.npy time.npy value.npy target.npy    one cell per event, by user, then place (see `Flat`)
+    feature.npy                                            one row per event, a column per column of context kept
     offset.npy                                             where each user's events begin
     users.parquet items.parquet                            ids in the order of their indices
-    log.json                                               counts, behaviors, and what was understood and dropped
+    log.json                                               counts, behaviors, context, what was understood and dropped
     manifest.json                                          format version and the SHA-256 of each file above
 
 What the folder holds is what `Sequences.from_events(read_events(source), ...)` would hold in memory, number for number.
@@ -14,9 +15,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,12 +32,16 @@ from horae.data.boundaries import Boundary, read_boundary
 from horae.data.cleaning.places import MAX_BEHAVIORS
 from horae.data.folder import PREPARED, check, check_free, replacing
 from horae.data.settings import DataSettings
+from horae.data.streaming.chunks import Chunks
+from horae.data.streaming.parquet import ParquetLog
 from horae.data.streaming.parts import CleanedParts
 from horae.errors import DataError, StoreError
 from horae.schema import BEHAVIOR, DataReport, Events
 from horae.sequences.before import SequencesBefore, share_time
 from horae.sequences.clock import to_seconds
+from horae.sequences.context import ContextColumns, Floats, holds_numbers
 from horae.sequences.history import BLOCK, Flat, Sequences, categories
+from horae.sequences.prepared_context import ContextOfParts
 from horae.sequences.vocabulary import Vocabulary
 
 __all__ = ["PreparedLog", "open_large", "prepare_large"]
@@ -48,6 +54,7 @@ DTYPES: Final[Mapping[str, npt.DTypeLike]] = {
     "value_N": np.float32,
     "target_N": np.bool_,
 }
+FEATURES: Final = "feature.npy"
 PART_BYTES, ARRAY_BYTES = 70, 18
 """Of one event on disk: in the parts while they are there (ids up to 16 bytes), and in the arrays."""
 SCRATCH: Final = "parts"
@@ -120,6 +127,7 @@ def prepare_large(
     memory_gb: float = 2.0,
     overwrite: bool = False,
     now: datetime | None = None,
+    context: Sequence[str] = (),
 ) -> PreparedLog:
     """Clean a log of any length in bounded memory and lay it out on disk, ready for training.
 
@@ -133,13 +141,18 @@ def prepare_large(
         memory_gb: About what the process may take at its peak.
         overwrite: Replace a prepared log that stands there.
         now: Events later than this are impossible.
+        context: Further columns to keep, such as `device`: for recipes with `[model] context`. Four bytes per event
+            and column.
 
     Raises:
         DataError: The log cannot be read or understood, has too many bad rows, or has a user too long for the memory.
-        RecipeError: A setting that needs all events at once.
+        RecipeError: A setting that needs all events at once; a column of context that the log has not, or that says
+            nothing.
         StoreError: Something stands at `folder`, or the disk is too small.
     """
     target = Path(folder)
+    numbers = _numbers(source, columns, settings, context) if context else {}
+    event_bytes = PART_BYTES + ARRAY_BYTES + 20 * len(context)
     with replacing(target, PREPARED, FORMAT, overwrite=overwrite) as temporary:
         scratch = temporary / SCRATCH
         scratch.mkdir()
@@ -150,9 +163,10 @@ def prepare_large(
             settings=settings,
             memory_gb=memory_gb,
             now=now,
-            before_writing=lambda rows: check_free(target, rows * (PART_BYTES + ARRAY_BYTES), "The log"),
+            before_writing=lambda rows: check_free(target, rows * event_bytes, "The log"),
+            keep=tuple(numbers),
         )
-        _lay_out(parts, temporary)
+        _lay_out(parts, ContextOfParts(numbers), temporary)
         shutil.rmtree(scratch)
     return open_large(target, verify=False)
 
@@ -170,16 +184,31 @@ def open_large(folder: str | os.PathLike[str], *, verify: bool = True) -> Prepar
     folder = Path(folder)
     check(folder, PREPARED, FORMAT, content=verify)
     document = json.loads((folder / "log.json").read_text(encoding="utf-8"))
-    flat = Flat(**{name: _mapped(folder / _file(name)) for name in DTYPES})
+    columns = {name: _mapped(folder / _file(name)) for name in DTYPES}
+    context = ContextColumns.from_dict(document.get("context", {}))
+    nothing = np.empty((document["events"], 0), dtype=np.float32)
+    flat = Flat(**columns, feature_NF=_mapped(folder / FEATURES) if len(context) else nothing)
     users, items = (Vocabulary(pl.read_parquet(folder / f"{name}.parquet")["id"]) for name in ("users", "items"))
     offset_U1 = np.load(folder / "offset.npy", allow_pickle=False)
-    if not len(flat) == document["events"] == offset_U1[-1] or len(users) + 1 != len(offset_U1):
+    if not len(flat) == len(flat.feature_NF) == document["events"] == offset_U1[-1] or len(users) + 1 != len(offset_U1):
         raise StoreError(f"{folder} does not hold together: log.json counts other events.", hint="Make it again.")
-    sequences = Sequences(flat, offset_U1, users, items, tuple(document["behaviors"]))
+    sequences = Sequences(flat, offset_U1, users, items, tuple(document["behaviors"]), context)
     return PreparedLog(folder, sequences, DataReport.from_dict(document["report"]))
 
 
-def _lay_out(parts: CleanedParts, folder: Path) -> None:
+def _numbers(
+    source: str | os.PathLike[str],
+    columns: Mapping[str, str] | None,
+    settings: DataSettings | None,
+    context: Sequence[str],
+) -> dict[str, bool]:
+    """Of each column of context: does it hold numbers? As a sample of the log says, before an hour of work."""
+    timezone = settings.timezone if settings else DataSettings().timezone
+    sample = Chunks(ParquetLog.open(source), columns, timezone).context
+    return {name: holds_numbers(sample, name) for name in context}
+
+
+def _lay_out(parts: CleanedParts, context: ContextOfParts, folder: Path) -> None:
     """Append part after part to the arrays; then number items and behaviors as the whole log has them."""
     items = Vocabulary(parts.items)
     behaviors: list[str] = []
@@ -187,6 +216,8 @@ def _lay_out(parts: CleanedParts, folder: Path) -> None:
     users, lengths = list[pl.Series](), list[npt.NDArray[np.int64]]()
     with contextlib.ExitStack() as stack:
         columns = {name: stack.enter_context(_grown(folder / _file(name), dtype)) for name, dtype in DTYPES.items()}
+        if len(context.met):
+            columns["feature_NF"] = stack.enter_context(_grown(folder / FEATURES, np.float32, len(context.met)))
         for frame in parts.frames():
             behaviors += [name for name in categories(frame[BEHAVIOR]) if name not in behaviors]
             if len(behaviors) > MAX_BEHAVIORS:
@@ -194,7 +225,8 @@ def _lay_out(parts: CleanedParts, folder: Path) -> None:
                     f"Column behavior has over {MAX_BEHAVIORS} different values; expected a few kinds of event.",
                     hint="Name another column as behavior (columns=...), or leave it out.",
                 )
-            part = Sequences.from_events(Events(frame), items, behaviors)
+            part = Sequences.from_events(Events(frame), items, behaviors, context.meet(frame))
+            context.count(part.flat.feature_NF)
             for name, append in columns.items():
                 append(getattr(part.flat, name))
             item_counts += np.bincount(part.flat.item_N, minlength=len(item_counts))
@@ -205,18 +237,24 @@ def _lay_out(parts: CleanedParts, folder: Path) -> None:
     names = sorted(behaviors, key=lambda name: (-behavior_counts[behaviors.index(name) + 1], name))
     _renumber(folder / _file("item_N"), np.concatenate([[0], np.cumsum(kept)]))
     _renumber(folder / _file("behavior_N"), np.array([0, *(names.index(name) + 1 for name in behaviors)]))
+    kept_context, new_codes = context.settled()
+    for column, new in new_codes.items():
+        _renumber_column(folder / FEATURES, column, new)
     np.save(folder / "offset.npy", np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)]))
     pl.DataFrame({"id": pl.concat(users)}).write_parquet(folder / "users.parquet")
     pl.DataFrame({"id": parts.items.filter(pl.Series(kept))}).write_parquet(folder / "items.parquet")
-    _write_facts(folder, parts.report, names, sum(map(len, users)), int(kept.sum()))
+    _write_facts(folder, parts.report, names, kept_context, sum(map(len, users)), int(kept.sum()))
 
 
-def _write_facts(folder: Path, report: DataReport, behaviors: list[str], users: int, items: int) -> None:
+def _write_facts(
+    folder: Path, report: DataReport, behaviors: list[str], context: ContextColumns, users: int, items: int
+) -> None:
     document: dict[str, Any] = {
         "events": report.rows_kept,
         "users": users,
         "items": items,
         "behaviors": behaviors,
+        "context": context.as_dict(),
         "report": report.as_dict(),
     }
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -224,11 +262,17 @@ def _write_facts(folder: Path, report: DataReport, behaviors: list[str], users: 
 
 
 @contextlib.contextmanager
-def _grown(file: Path, dtype: npt.DTypeLike) -> Iterator[Callable[[npt.NDArray[Any]], None]]:
-    """An array on disk to append to; its length goes, at the end, into the room that `.npy` headers keep for it."""
+def _grown(file: Path, dtype: npt.DTypeLike, *width: int) -> Iterator[Callable[[npt.NDArray[Any]], None]]:
+    """An array on disk to append to; its length goes, at the end, into the room that `.npy` headers keep for it.
+
+    Args:
+        file: Where.
+        dtype: Of a cell.
+        width: Cells in a row, where rows have several.
+    """
     facts = {"descr": np.dtype(dtype).str, "fortran_order": False}
     with file.open("wb") as stream:
-        np.lib.format.write_array_header_1_0(stream, {**facts, "shape": (0,)})
+        np.lib.format.write_array_header_1_0(stream, {**facts, "shape": (0, *width)})
         begin = stream.tell()
 
         def append(array: npt.NDArray[Any]) -> None:
@@ -236,9 +280,9 @@ def _grown(file: Path, dtype: npt.DTypeLike) -> Iterator[Callable[[npt.NDArray[A
             stream.write(np.ascontiguousarray(array).data)
 
         yield append
-        length = (stream.tell() - begin) // np.dtype(dtype).itemsize
+        length = (stream.tell() - begin) // (np.dtype(dtype).itemsize * math.prod(width))
         stream.seek(0)
-        np.lib.format.write_array_header_1_0(stream, {**facts, "shape": (length,)})
+        np.lib.format.write_array_header_1_0(stream, {**facts, "shape": (length, *width)})
         assert stream.tell() == begin
 
 
@@ -249,6 +293,16 @@ def _renumber(file: Path, new: npt.NDArray[np.int64]) -> None:
     array = np.load(file, mmap_mode="r+", allow_pickle=False)
     for block in _blocks(array):
         block[:] = new[block]
+    array.flush()
+
+
+def _renumber_column(file: Path, column: int, new: Floats) -> None:
+    """The same for one column of rows; what is unknown stays so."""
+    array = np.load(file, mmap_mode="r+", allow_pickle=False)
+    for block in _blocks(array):
+        code = block[:, column]
+        known = ~np.isnan(code)
+        code[known] = new[code[known].astype(np.int64)]
     array.flush()
 
 
@@ -266,4 +320,4 @@ def _file(column: str) -> str:
     return f"{column.removesuffix('_N')}.npy"
 
 
-assert set(DTYPES) == {field.name for field in fields(Flat)}
+assert {*DTYPES, "feature_NF"} == {field.name for field in fields(Flat)}

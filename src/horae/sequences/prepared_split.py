@@ -6,7 +6,6 @@ memory: two moments, and everybody's lines until each. It does not know requests
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Literal
@@ -17,7 +16,6 @@ from horae.errors import DataError
 from horae.sequences.before import SequencesBefore
 from horae.sequences.history import Sequences
 from horae.sequences.prepared import PreparedLog
-from horae.sequences.vocabulary import Vocabulary
 
 __all__ = ["AnySplit", "PreparedSplit", "learned_from", "split_prepared"]
 
@@ -95,13 +93,11 @@ def split_prepared(log: PreparedLog, test: Boundary | None = 0.1, validation: Bo
     return PreparedSplit(log, fit.at, test_at)
 
 
-def learned_from(
-    split: AnySplit, part: Literal["fit", "train"], items: Vocabulary, behaviors: Sequence[str]
-) -> Sequences:
-    """The events of a part, over a model's items: laid out from a frame, or slices of what lies on the disk."""
+def learned_from(split: AnySplit, part: Literal["fit", "train"], whole: Sequences) -> Sequences:
+    """The events of a part, laid out as the whole log is, or slices of what lies on the disk."""
     if isinstance(split, PreparedSplit):
         return split.fit if part == "fit" else split.train
-    return Sequences.from_events(split.fit if part == "fit" else split.train, items, behaviors)
+    return whole.alike(split.fit if part == "fit" else split.train)
 
 
 def _before_end(log: PreparedLog, wish: Boundary, what: str, taken: float, end: float | None) -> SequencesBefore:

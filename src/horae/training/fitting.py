@@ -113,7 +113,7 @@ def _learn(recommender: Recommender, split: AnySplit, seed: int, where: Options,
     model = recommender.model
     assert isinstance(model, Network)
     loop = LoopSettings.from_table(recommender.recipe.train)
-    sequences = learned_from(split, "fit", recommender.items, recommender.sequences.behaviors)
+    sequences = learned_from(split, "fit", recommender.sequences)
     cut = validation_cut(split, limit=loop.validation_requests, seed=seed)
 
     def validate() -> Mapping[str, float]:
@@ -136,12 +136,12 @@ def _relearn(
 
     Stopped by hand, it would know less than the network that validation judged: then that one stays.
     """
-    recipe, items, behaviors = recommender.recipe, recommender.items, recommender.sequences.behaviors
+    recipe, whole = recommender.recipe, recommender.sequences
     epochs = "1 epoch" if trained.best_epoch == 1 else f"{trained.best_epoch} epochs"
     progress.say(f"Learning again, from train and validation together: {epochs}.")
-    network = model_of(recipe, len(items), len(behaviors), seed, recommender.device)
+    network = model_of(recipe, whole.num_items, len(whole.behaviors), seed, recommender.device)
     assert isinstance(network, Network)
-    known = learned_from(split, "train", items, behaviors)
+    known = learned_from(split, "train", whole)
     whole = replace(recipe, train={**recipe.train, "epochs": trained.best_epoch})
     again = _fit(network, known, whole, seed, where, progress, "relearn", watched(split))
     if again.interrupted:
@@ -188,7 +188,7 @@ def _count(recommender: Recommender, split: AnySplit) -> Trained:
 def _count_events(recommender: Recommender, split: AnySplit, part: Literal["fit", "train"], trained: Trained) -> None:
     """Fit an opponent on a part; the cost is added."""
     started = time.perf_counter(), time.process_time()
-    sequences = learned_from(split, part, recommender.items, recommender.sequences.behaviors)
+    sequences = learned_from(split, part, recommender.sequences)
     table = recommender.recipe.model
     recommender.model = make_opponent(table["opponent"], table).fit(sequences)
     recommender.follow()
@@ -234,6 +234,8 @@ def _fit(
     objective.prepare(network, torch.tensor(sequences.flat.value_N))
     if network.features is not None:
         network.features.look_at(sequences, network.max_len)
+    if network.context is not None:
+        network.context.look_at(sequences)
     if network.upcoming is not None:
         network.upcoming.look_at(sequences, watched)
         objective = Joint(objective, goal.task_weights or "fixed", goal.head_weights or {})

@@ -23,6 +23,7 @@ from horae.data.split import Split, split_by_time, split_leave_one_out
 from horae.data.stand_in import with_stand_in
 from horae.errors import DataError
 from horae.evaluation.forecasts.judge import calibrated_levels
+from horae.models.compose import context_of
 from horae.models.ensemble import Ensemble, member_recipes
 from horae.models.opponents import make_opponent
 from horae.recipe import Recipe
@@ -31,6 +32,7 @@ from horae.recommend.foretell import upcoming_of
 from horae.recommend.recommender import Recommender
 from horae.schema import BEHAVIOR, ITEM, Events
 from horae.sequences.before import repeat_share as repeat_share_of
+from horae.sequences.context import ContextColumns
 from horae.sequences.history import Sequences, categories
 from horae.sequences.prepared import PreparedLog
 from horae.sequences.prepared_split import AnySplit, PreparedSplit, learned_from, split_prepared
@@ -93,6 +95,8 @@ def train(
     if choice is not None:
         recommender.card["chosen"] = choice.as_dict()
         progress.say(str(choice))
+    if recommender.card.get("context"):
+        progress.say(str(recommender.sequences.context))
     trained = search(recommender, split, seed, where, progress)
     recommender.calibration = calibrated(recommender, split, seed)
     if isinstance(split, Split) and upcoming_of(recommender) is not None:
@@ -192,11 +196,17 @@ def _untrained(
         known = split.train
         items, behaviors = Vocabulary.of(known.frame[ITEM]), categories(split.events.frame[BEHAVIOR])
         timed = known.times == "all"
+    names = context_of(recipe.model, "context", "request_context")
     refuse_what_cannot_fit(recipe, len(items), len(behaviors), device)
     model = model_of(recipe, len(items), len(behaviors), seed, device)
     fallback_name = "recent_popularity" if timed else "popularity"
-    fallback = make_opponent(fallback_name, {}).fit(learned_from(split, "train", items, behaviors))
-    repeats = repeat_share_of(split.train) if isinstance(split, PreparedSplit) else repeat_share(known)
+    if isinstance(split, PreparedSplit):
+        events, whole, repeats = None, split.log.sequences, repeat_share_of(split.train)
+    else:
+        context = ContextColumns.learned(known, names)
+        events, repeats = split.events, repeat_share(known)
+        whole = Sequences.from_events(events, items, behaviors, context)
+    fallback = make_opponent(fallback_name, {}).fit(learned_from(split, "train", whole))
     seen = recipe.recommend["seen"]
     card = {
         "run": recipe.name,
@@ -209,11 +219,10 @@ def _untrained(
         "refit": False,
         "versions": _versions(),
     }
+    if names:
+        card["context"] = whole.context.as_dict()
     if isinstance(split, PreparedSplit):
-        events, whole = None, split.log.sequences
         card["data_report"] = split.log.report.as_dict()
-    else:
-        events, whole = split.events, Sequences.from_events(split.events, items, behaviors)
     return Recommender(
         model=model,
         fallback=fallback,

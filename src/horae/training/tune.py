@@ -21,7 +21,6 @@ from horae.models.opponents import make_opponent
 from horae.page import Page
 from horae.recipe import TABLES, Recipe, to_toml
 from horae.schema import Events
-from horae.sequences.history import Sequences
 from horae.training.choose import AUTO, Choice, asked, because_of, settled
 from horae.training.progress import Progress, progress_for
 from horae.training.train import Options, check, train
@@ -289,7 +288,7 @@ class _Search:
             cut = validation_cut(whole.split, limit=10_000, seed=self.seed)
             if len(cut) == 0:
                 raise DataError(NOBODY, hint="Give a longer log, or another --split.")
-            known = Sequences.from_events(whole.split.fit, whole.items, whole.sequences.behaviors)
+            known = whole.sequences.alike(whole.split.fit)
             self._counted = whole, cut, known
         whole, cut, known = self._counted
         model = make_opponent(recipe.model["opponent"], recipe.model).fit(known)

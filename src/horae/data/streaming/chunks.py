@@ -1,7 +1,8 @@
 """A long log, chunk by chunk, with our names and types: what `columns.understand` says of the whole, of each chunk.
 
 In: `ParquetLog`, the user's mapping and zone. Out: frames with canonical columns, the number of each row in the log
-(`SOURCE_ROW`) and, in place of all context columns, a hash of them (so that equal rows are still found equal).
+(`SOURCE_ROW`) and, in place of all context columns, a hash of them (so that equal rows are still found equal), beside
+those that are to be kept.
 
 What a column means and how its times are written is decided once, from a sample of the log. The sample goes in front of
 each chunk when that is understood and is taken off after, so that no chunk decides by itself. Chunks that would decide
@@ -42,16 +43,21 @@ class Chunks:
         log: What to read.
         columns: Canonical name -> the log's, where recognition would err.
         timezone: Of times that name none.
+        keep: Columns of context to keep, as text where they are not numbers.
 
     Attributes:
         steps: What was understood and set aside, so far.
+        context: All columns of context, of a sample of the log.
 
     Raises:
         DataError: Columns that cannot be recognised; a log without items, or whose times stand in two columns.
     """
 
-    def __init__(self, log: ParquetLog, columns: Mapping[str, str] | None, timezone: str | None) -> None:
+    def __init__(
+        self, log: ParquetLog, columns: Mapping[str, str] | None, timezone: str | None, keep: tuple[str, ...] = ()
+    ) -> None:
         self._log = log
+        self._keep = keep
         self._timezone = timezone
         self._sample = log.sample()
         self._columns = self._choose(dict(columns or {}))
@@ -60,7 +66,9 @@ class Chunks:
         _, told = understand(self._sample, columns=columns, timezone=timezone, max_bad=1.0)
         self.steps += [step for step in told if step.name == "columns"]
         self._times = _form(told)
-        self._counted = Counter({(step.name, step.kind): step.rows for step in self._understood(self._sample, 0)[1]})
+        frame, told = self._understood(self._sample, 0)
+        self._counted = Counter({(step.name, step.kind): step.rows for step in told})
+        self.context = frame.select(_context(frame))
 
     @property
     def source_of_users(self) -> str:
@@ -78,7 +86,7 @@ class Chunks:
             told = [step for step in told if step.name != "columns" and self._is_new(step)]
             found = [replace(step, rows=step.rows - self._counted[step.name, step.kind]) for step in told]
             self.steps = merged([*self.steps, *found])
-            yield _hashed(frame.filter(pl.col(SOURCE_ROW) >= start))
+            yield _hashed(frame.filter(pl.col(SOURCE_ROW) >= start), self._keep)
 
     def _is_new(self, step: Step) -> bool:
         """Not of the sample's rows alone."""
@@ -164,11 +172,10 @@ def _behind(sample: RawTable, table: RawTable) -> RawTable:
     return replace(table, frame=pl.concat([sample.frame, table.frame]), parts=(*sample.parts, *table.parts))
 
 
-def _hashed(frame: pl.DataFrame) -> pl.DataFrame:
+def _hashed(frame: pl.DataFrame, keep: tuple[str, ...]) -> pl.DataFrame:
     """Context columns as two hashes of 64 bits each: two rows that differ there differ here, save once in 10^38."""
-    again = EVENT_ORDER in frame.columns  # Events that are read again: their targets are marked anew
     own = [name for name in OWN if name in frame.columns]
-    rest = [name for name in frame.columns if name not in own and not (again and name == TARGET)]
+    rest = _context(frame)
     if not rest:
         return frame.select(own)
     kinds = (pl.Categorical, pl.Enum)
@@ -176,4 +183,10 @@ def _hashed(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col(name).cast(pl.String) if isinstance(frame.schema[name], kinds) else pl.col(name) for name in rest
     )
     hashes = [context.hash_rows(seed).alias(f"context_{seed}") for seed in (1, 2)]
-    return frame.select(own).with_columns(hashes)
+    return frame.select(own).with_columns(*hashes, *(context[name] for name in keep))
+
+
+def _context(frame: pl.DataFrame) -> list[str]:
+    """Columns that are not ours; of Events that are read again, targets are marked anew."""
+    again = EVENT_ORDER in frame.columns
+    return [name for name in frame.columns if name not in OWN and not (again and name == TARGET)]

@@ -1,8 +1,9 @@
 """A long log cut into parts that fit memory, by ranges of users; each part cleaned as a whole log is.
 
 In: Parquet, cleaning settings, a folder for the parts. Out: cleaned frames, one after the other: put together they are
-`read_events(source).frame`, row for row, save the context columns. There is no second cleaning: each part goes through
-`clean.set_aside` and `clean.stand_in_line`, and no step that runs there looks beyond one user's line.
+`read_events(source).frame`, row for row, save the context columns that nobody asked to keep. There is no second
+cleaning: each part goes through `clean.set_aside` and `clean.stand_in_line`, and no step that runs there looks beyond
+one user's line.
 
 Two passes. The first reads chunks, understands them and spreads their rows over the parts, on disk; the second reads
 one part at a time. It does not know item indices, arrays or models.
@@ -56,6 +57,7 @@ class CleanedParts:
         memory_gb: About what the process may take at its peak.
         now: Events later than this are impossible.
         before_writing: Told the number of rows before the first is written; raises where they cannot be held.
+        keep: Columns of context that the frames are to have, too.
 
     Attributes:
         report: What was understood, changed and dropped; whole once all frames were read.
@@ -76,13 +78,15 @@ class CleanedParts:
         memory_gb: float = 2.0,
         now: datetime | None = None,
         before_writing: Callable[[int], None] = lambda rows: None,
+        keep: tuple[str, ...] = (),
     ) -> None:
         self.settings = settings or DataSettings()
         _check(self.settings)
         self._log = ParquetLog.open(source)
         self._folder, self._now = folder, now
         before_writing(len(self._log))
-        self._chunks = Chunks(self._log, columns, self.settings.timezone)
+        self._keep = keep
+        self._chunks = Chunks(self._log, columns, self.settings.timezone, keep)
         self._part_rows = _rows_in(memory_gb, self._log)
         self.report = DataReport(self._log.name, len(self._log), 0, [])
         self._behaviors: list[str] = []
@@ -128,7 +132,7 @@ class CleanedParts:
             box.append(stand_in_line(box.pop(), self.settings, mine, leave_out=NOT_ALONE))
         self.report.steps = merged([*self.report.steps, *mine.steps])
         frame = box.pop()
-        return frame.select([name for name in CANONICAL if name in frame.columns])
+        return frame.select(*(name for name in CANONICAL if name in frame.columns), *self._keep)
 
     def _choose_bounds(self) -> pl.Series:
         """Users with whom a new part begins, ascending: of a stride over all rows, so that parts are of like size."""

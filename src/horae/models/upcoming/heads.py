@@ -147,15 +147,18 @@ class Upcoming(nn.Module):
     def seen_by(self, batch: SequenceBatch) -> SequenceBatch:
         """The batch as the encoder is to see it for these heads.
 
-        Every question is asked at its event's own moment: in training it is asked at the next event's time, and a head
-        that is asked for that time must not be told it. Items that no training event was on are hidden (item 0), and in
-        training some that were, in half of the histories: logs whose items are new every week are full of the former.
+        Every question is asked at its event's own moment, in no context: in training it is asked at the next event's,
+        and a head that is asked when that comes, and which, must not be told it. Items that no training event was on
+        are hidden (item 0), and in training some that were, in half of the histories: logs whose items are new every
+        week are full of the former.
         """
         known_BL = self.met_I[batch.item_BL]
         if self.training:
             share_B1 = (2 * torch.rand(len(batch), 1, device=known_BL.device) - 1).clamp(min=0)
             known_BL &= torch.rand(known_BL.shape, device=known_BL.device) >= share_B1
-        return replace(batch, item_BL=batch.item_BL * known_BL, request_time_BL=batch.time_BL)
+        untold_BLF = torch.full_like(batch.request_feature_BLF, torch.nan)
+        asked = {"request_time_BL": batch.time_BL, "request_feature_BLF": untold_BLF}
+        return replace(batch, item_BL=batch.item_BL * known_BL, **asked)
 
     def grow(self, num: int) -> None:
         """Take `num` more items in, after the last: nobody has met them."""
