@@ -16,6 +16,19 @@ def test_a_user_gets_k_items_as_json_and_as_csv(horae, run):
     assert lines[0] == ",".join(COLUMNS) and len(lines) == 5
 
 
+def test_context_is_taken_as_typed_and_what_the_run_does_not_use_is_said(horae, run):
+    said = ("--context", "device=mobile", "--context", "place=a=b")
+    document = horae("recommend", run, "--user", "007", *said, "--json").json
+    assert document["notes"] == ["`context` was not used: this run's model does not look at it."]
+    history = '[{"item_id": "i1", "context": {"device": "mobile"}}]'
+    assert (
+        horae("recommend", run, "--history", history, *said, "-k", "2", "--json").json["notes"][-1].startswith("`con")
+    )
+    assert "expected items or events" in horae("recommend", run, "--history", '[{"context": "x"}]', code=3).err
+    for wrong in (["device"], ["=x"], ["a=1", "--context", "a=2"]):
+        assert "NAME=VALUE" in horae("recommend", run, "--user", "007", "--context", *wrong, code=2).err
+
+
 def test_an_unknown_user_is_an_error_with_near_names_unless_the_fallback_may_answer(horae, run):
     ended = horae("recommend", run, "--user", "0077", code=3)
     assert ended.out == "" and "007" in ended.err.splitlines()[1]

@@ -45,9 +45,10 @@ class Echo:
         self.asked: list[dict[str, Any]] = []
         self.refuse: Callable[[], None] = lambda: None
 
-    def append(self, user_id, item_id, behavior=None, timestamp=None, value=None) -> None:
+    def append(self, user_id, item_id, behavior=None, timestamp=None, value=None, context=None) -> None:
         self.refuse()
-        self.lines.setdefault(str(user_id), []).append(HistoryEvent(item_id, behavior, timestamp, value))
+        event = HistoryEvent(item_id, behavior, timestamp, value, context or {})
+        self.lines.setdefault(str(user_id), []).append(event)
 
     def recommend(self, *, users=None, histories=None, **constraints) -> Recommendations:
         self.refuse()

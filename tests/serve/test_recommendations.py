@@ -58,9 +58,13 @@ def test_constraints_reach_the_recommender_as_they_are(client: Client, echo: Ech
         "at": datetime(2024, 4, 1, tzinfo=UTC),
         "exclude": ["i1", 2],
         "only": ["i3"],
+        "context": {},
     }
 
 
-def test_context_that_nothing_uses_is_said(client: Client) -> None:
-    reply = client.post(PATH, {"history": ["i1"], "context": {"device": "mobile"}}).json()
-    assert reply["meta"]["notes"] == ["`context` was not used: this run's model does not look at it."]
+def test_context_reaches_the_recommender_of_the_question_and_of_events(client: Client, echo: Echo) -> None:
+    body = {"history": [{"item_id": "i1", "context": {"price": 2}}], "context": {"device": "mobile"}}
+    assert client.post(PATH, body).status_code == 200
+    assert echo.asked[-1]["context"] == {"device": "mobile"}
+    assert echo.asked[-1]["histories"][0][0].context == {"price": 2}
+    assert client.post(PATH, body | {"context": "mobile"}).status_code == 422

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import UnionType
@@ -21,12 +21,18 @@ if TYPE_CHECKING:
     from horae.recommend.recommender import Recommender
     from horae.schema import HistoryEvent, Requests
 
-__all__ = ["blocks_of", "history_of", "items_of", "moment_of", "users_of"]
+__all__ = ["blocks_of", "context_of", "history_of", "items_of", "moment_of", "users_of"]
 
 ROWS_IN_BLOCK = 1_000_000
 ENOUGH_FOR_NEAR = 50_000
 LONGEST_SHOWN = 80
-EVENT_KEYS = {"item_id": str | int, "behavior": str, "timestamp": str | int | float, "value": int | float}
+EVENT_KEYS = {
+    "item_id": str | int,
+    "behavior": str,
+    "timestamp": str | int | float,
+    "value": int | float,
+    "context": dict,
+}
 
 
 def users_of(
@@ -100,7 +106,20 @@ def moment_of(text: str | None, where: str = "--at") -> datetime | None:
         return parse_time(text, where)
 
 
-def blocks_of(users: pl.Series, at: datetime | None, k: int, **constraints: Any) -> Iterator[Requests]:
+def context_of(named: Sequence[str] | None) -> dict[str, str]:
+    """What is known when asking, as typed: `device=phone`, once for each column."""
+    context: dict[str, str] = {}
+    for text in named or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or name.strip() in context:
+            raise typer.BadParameter(f"{text!r}: expected NAME=VALUE, each name once.", param_hint="--context")
+        context[name.strip()] = value
+    return context
+
+
+def blocks_of(
+    users: pl.Series, at: datetime | None, k: int, context: Mapping[str, Any] | None = None, **constraints: Any
+) -> Iterator[Requests]:
     """Requests of many users, in blocks whose answers fit in memory; numbered throughout."""
     from horae.schema import Requests
 
@@ -108,7 +127,8 @@ def blocks_of(users: pl.Series, at: datetime | None, k: int, **constraints: Any)
     for start in range(0, len(users), size):
         block = users.slice(start, size)
         names = [str(start + n) for n in range(len(block))]
-        yield Requests(users=block, at=None if at is None else [at] * len(block), k=k, request_ids=names, **constraints)
+        each: dict[str, Any] = {"at": None if at is None else [at] * len(block), "request_ids": names}
+        yield Requests(users=block, k=k, context=[context] * len(block) if context else None, **each, **constraints)
 
 
 def _as_known(asked: pl.Series, dtype: pl.DataType) -> pl.Series:
@@ -135,11 +155,11 @@ def _event(entry: Any) -> HistoryEvent | None:
     event = entry if isinstance(entry, dict) else {"item_id": entry}
     if not event.keys() <= EVENT_KEYS.keys() or not all(_fits(event.get(key), EVENT_KEYS[key]) for key in EVENT_KEYS):
         return None
-    item, behavior, when, value = (event.get(key) for key in EVENT_KEYS)
+    item, behavior, when, value, context = (event.get(key) for key in EVENT_KEYS)
     if item is None:
         return None
     moment = None if when is None else moment_of(str(when), "--history: timestamp")
-    return HistoryEvent(item, behavior, moment, value)
+    return HistoryEvent(item, behavior, moment, value, context or {})
 
 
 def _fits(value: Any, kinds: type | UnionType) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from horae.cli import options as o
-from horae.cli.asking import blocks_of, history_of, items_of, moment_of, users_of
+from horae.cli.asking import blocks_of, context_of, history_of, items_of, moment_of, users_of
 from horae.cli.files import check_ending, check_outputs, table_to
 from horae.cli.inputs import Reading
 from horae.cli.output import aligned, say, say_all, show, show_json
@@ -31,6 +31,7 @@ Examples:
   horae recommend runs/first --user 196 -k 10
   horae recommend runs/first --history 50,181,174
   horae recommend runs/first --history '[{"item_id": "50", "behavior": "view"}]'
+  horae recommend runs/first --user 196 --context device=phone
   horae recommend runs/first --all-users -o lists.parquet
   horae recommend runs/first --users ids.txt --exclude 50 --only stock.txt --json
 """
@@ -62,6 +63,12 @@ class Asking:
         str | None,
         typer.Option(
             metavar="TIME", help="As of a time: only events before it count. [default: all]", show_default=False
+        ),
+    ] = None
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="What is known when asking: device=phone; may be repeated.", show_default=False
         ),
     ] = None
     fallback: Annotated[
@@ -142,12 +149,15 @@ def _answers(recommender: Recommender, asking: Asking, constraints: Constraints)
     at = moment_of(asking.at)
     exclude, only = items_of(constraints.exclude), None if constraints.only is None else items_of(constraints.only)
     seen = None if constraints.seen is None else constraints.seen == "include"
+    context = context_of(asking.context)
     if asking.history is not None:
         history = history_of(asking.history)
-        yield recommender.recommend(histories=[history], k=constraints.k, at=at, exclude=exclude, only=only, seen=seen)
+        yield recommender.recommend(
+            histories=[history], k=constraints.k, at=at, exclude=exclude, only=only, seen=seen, context=context
+        )
         return
     users = users_of(recommender, asking.user, asking.users, asking.all_users, asking.fallback)
-    for block in blocks_of(users, at, constraints.k, exclude=exclude, only=only, seen=seen):
+    for block in blocks_of(users, at, constraints.k, context, exclude=exclude, only=only, seen=seen):
         yield recommender.recommend(block)
 
 

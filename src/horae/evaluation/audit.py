@@ -108,7 +108,8 @@ def audit(
         seed: Of the sample and of the changes.
     """
     rng = np.random.default_rng(seed)
-    copies = list(_copies(split, cut, requests, rng, alone=isinstance(recommender.model, Following)))
+    alone = isinstance(recommender.model, Following)
+    copies = list(_copies(split, cut, requests, rng, recommender.told, alone))
     before = [(copy, _lists(recommender, copy)) for copy in copies]
     findings = [_finding(name, change, recommender, before, rng) for name, change in changes_of(split.events).items()]
     made = {name: audit_features(one, split.events, seed=seed) for name, one in (features or {}).items()}
@@ -118,7 +119,9 @@ def audit(
 _Lists = tuple[IndexArray, FloatArray]
 
 
-def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator, alone: bool = False) -> Iterator[Copy]:
+def _copies(
+    split: Split, cut: Cut, requests: int, rng: np.random.Generator, told: tuple[str, ...], alone: bool
+) -> Iterator[Copy]:
     """Three moments of the test part; at each, the last requests before it of different users.
 
     Where a model knows what others did up to each request (`alone`), one's future is another's past: then only a few
@@ -136,7 +139,7 @@ def _copies(split: Split, cut: Cut, requests: int, rng: np.random.Generator, alo
         _, first = np.unique(user_of[drawn], return_index=True)
         rows = drawn[np.sort(first)][:each]
         for asked in rows[:ALONE, None] if alone else [rows]:
-            yield copy_of(split.events, asked, user_of, time, rng)
+            yield copy_of(split.events, asked, user_of, time, rng, told)
 
 
 def _finding(

@@ -25,12 +25,14 @@ EVENTS_IN_COPY = 200_000
 class Copy:
     """A part of the log with requests at one moment: `future` marks what they must not see, `asked` their own rows.
 
-    The event at a request's place is future, but its time is the question's and stays.
+    The event at a request's place is future, but its time is the question's and stays; so do the columns of context
+    that the question tells (`told`).
     """
 
     events: Events
     future: BoolArray
     asked: BoolArray
+    told: tuple[str, ...] = ()
 
     def requests(self) -> Requests:
         """One at each of the rows asked at."""
@@ -49,7 +51,14 @@ def changes_of(events: Events) -> dict[str, Change]:
     return changes
 
 
-def copy_of(events: Events, rows: IndexArray, user_of: IndexArray, time: FloatArray, rng: np.random.Generator) -> Copy:
+def copy_of(
+    events: Events,
+    rows: IndexArray,
+    user_of: IndexArray,
+    time: FloatArray,
+    rng: np.random.Generator,
+    told: tuple[str, ...] = (),
+) -> Copy:
     """A part of the log around some requests at one moment, that of the last of them.
 
     Args:
@@ -58,6 +67,7 @@ def copy_of(events: Events, rows: IndexArray, user_of: IndexArray, time: FloatAr
         user_of: The user of each row, from 0.
         time: Of each row; NaN where unknown.
         rng: Draws the crowd around them, where the log is larger than a copy may be.
+        told: Columns of context that are known when asking.
     """
     num_users = int(user_of[-1]) + 1
     place = np.full(num_users, -1)
@@ -72,33 +82,36 @@ def copy_of(events: Events, rows: IndexArray, user_of: IndexArray, time: FloatAr
     mask = keep[user_of]
     asked = np.zeros(len(user_of), dtype=np.bool_)
     asked[rows] = True
-    return Copy(events.filter(pl.Series(mask)), future[mask], asked[mask])
+    told = tuple(name for name in told if name in events.context)
+    return Copy(events.filter(pl.Series(mask)), future[mask], asked[mask], told)
 
 
 def _replaced(copy: Copy, rng: np.random.Generator) -> Copy:
-    """Other items, behaviors and values, drawn from the whole log."""
+    """Other items, behaviors, values and contexts, drawn from the whole log."""
     return _rewritten(copy, rng.integers(0, len(copy.events), int(copy.future.sum())))
 
 
 def _shuffled(copy: Copy, rng: np.random.Generator) -> Copy:
-    """The future's own items, behaviors and values, dealt out anew."""
+    """The future's own items, behaviors, values and contexts, dealt out anew."""
     return _rewritten(copy, rng.permutation(np.flatnonzero(copy.future)))
 
 
 def _rewritten(copy: Copy, source: IndexArray) -> Copy:
-    """Future rows take everything but their place from other rows."""
+    """Future rows take everything but their place, and what their question tells, from other rows."""
     index = np.arange(len(copy.events))
     index[copy.future] = source
     frame = copy.events.frame
     taken = frame.select(pl.exclude(USER, TIMESTAMP, EVENT_ORDER).gather(index))
-    return replace(copy, events=replace(copy.events, frame=frame.with_columns(taken)))
+    asked = pl.Series(copy.asked)
+    told = [pl.when(asked).then(frame[name]).otherwise(taken[name]).alias(name) for name in copy.told]
+    return replace(copy, events=replace(copy.events, frame=frame.with_columns(taken).with_columns(told)))
 
 
 def _removed(copy: Copy, rng: np.random.Generator) -> Copy:
     """Nothing comes after, but for the empty shell that holds a request's place."""
     kept = ~copy.future | copy.asked
     shell = _replaced(copy, rng)
-    return Copy(shell.events.filter(pl.Series(kept)), copy.future[kept], copy.asked[kept])
+    return replace(copy, events=shell.events.filter(pl.Series(kept)), future=copy.future[kept], asked=copy.asked[kept])
 
 
 def _shifted(copy: Copy, rng: np.random.Generator) -> Copy:
@@ -110,4 +123,5 @@ def _shifted(copy: Copy, rng: np.random.Generator) -> Copy:
         pl.Series("_asked", copy.asked),
     ).sort(USER, TIMESTAMP, EVENT_ORDER)
     future, asked = frame["_future"].to_numpy(), frame["_asked"].to_numpy()
-    return Copy(replace(copy.events, frame=frame.drop("_future", "_asked")), future, asked)
+    events = replace(copy.events, frame=frame.drop("_future", "_asked"))
+    return replace(copy, events=events, future=future, asked=asked)

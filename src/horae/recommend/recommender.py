@@ -22,8 +22,10 @@ from torch import Tensor
 
 from horae.errors import DataError, HoraeError, UnknownIdError
 from horae.models.base import Following, Model
+from horae.models.compose import context_of
 from horae.recipe import Recipe
 from horae.recommend.approximate import recall
+from horae.recommend.context import asked_in, context_notes
 from horae.recommend.listing import frame_of, notes_of
 from horae.recommend.pairs import exact_scores, ranks_in
 from horae.recommend.rank import MINUS_INFINITY, Answer, Hidden, Targets, ranks_of, top
@@ -133,6 +135,11 @@ class Recommender:
         return self.sequences.with_strange(self.events)
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """Columns of context that the model is told of a question."""
+        return context_of(self.recipe.model, "request_context")
+
+    @property
     def items(self) -> Vocabulary:
         """The items that can be recommended."""
         return self.sequences.items
@@ -148,6 +155,7 @@ class Recommender:
         exclude: Iterable[Id] = (),
         only: Iterable[Id] | None = None,
         seen: bool | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> Recommendations:
         """Rank items for each request; always k of them where k items are allowed.
 
@@ -160,9 +168,11 @@ class Recommender:
             exclude: Items not to recommend.
             only: Nothing but these items.
             seen: May items of the history be in the list? None: as the run has it from its data.
+            context: What is known when asking, by column of the log, such as `{"device": "phone"}`; what the run is
+                not told, by `[model] request_context`, is noted and not used. What is left out is unknown.
 
         Raises:
-            DataError: Neither users nor histories, or both; k below 1; nothing allowed.
+            DataError: Neither users nor histories, or both; k below 1; nothing allowed; a context that is none.
             UnknownIdError: None of the items in `only` is known.
 
         Example:
@@ -171,12 +181,12 @@ class Recommender:
             recommender.recommend(histories=[["i7", "i9"]], k=10)
             ```
         """
-        asked = requests if requests is not None else requests_of(users, histories, k, at, exclude, only, seen)
-        cut = self.histories(asked)
-        answers = list(self._answers(asked, cut, None, asked.k))
-        return Recommendations(
-            frame_of(asked, answers, self.items, self.recipe.name), tuple(notes_of(asked, cut, self.sequences))
-        )
+        if requests is None:
+            requests = requests_of(users, histories, k, at, exclude, only, seen, context)
+        cut = self.histories(requests)
+        answers = list(self._answers(requests, cut, None, requests.k))
+        notes = [*notes_of(requests, cut, self.sequences), *context_notes(requests, self.sequences.context, self.told)]
+        return Recommendations(frame_of(requests, answers, self.items, self.recipe.name), tuple(notes))
 
     def answer(self, requests: Requests, targets: Targets | None = None, *, depth: int = 10) -> Iterator[Answer]:
         """Answer every request once, block by block: the best `depth` items, and where the targets stand.
@@ -272,13 +282,14 @@ class Recommender:
         behavior: str | None = None,
         timestamp: datetime | None = None,
         value: float | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> None:
         """Make an event part of its user's history; the user's very next request sees it.
 
         An item that the model does not know is no part of what lists are made from; forecasts of the next event see
         when it was and of which behavior.
         """
-        self.sequences.append(user_id, HistoryEvent(item_id, behavior, timestamp, value))
+        self.sequences.append(user_id, HistoryEvent(item_id, behavior, timestamp, value, context or {}))
         if isinstance(self.model, Following):
             self.model.note(self.items.index(item_id), to_seconds(timestamp))
 
@@ -290,8 +301,7 @@ class Recommender:
         """
         if not events.has_items:
             raise DataError("This log has no items, so it makes no history.", hint="Give a log with item_id.")
-        sequences = Sequences.from_events(events, self.items, self.sequences.behaviors)
-        return replace(self, sequences=sequences, events=events, split=None)
+        return replace(self, sequences=self.sequences.alike(events), events=events, split=None)
 
     def save(self, path: str | Path, *, events: bool = True, overwrite: bool = False) -> Path:
         """Write the run folder; see `horae.recommend.run`."""
@@ -304,6 +314,11 @@ class Recommender:
         sequences = self.whole_lines if whole else self.sequences
         if requests.rows is not None:
             return sequences.before_rows(requests.rows)
+        cut = self._before_times(requests, sequences)
+        asked_in_BF = asked_in(requests, sequences.context, self.told)
+        return cut if asked_in_BF is None else replace(cut, request_feature_BF=asked_in_BF)
+
+    def _before_times(self, requests: Requests, sequences: Sequences) -> Histories:
         at = None if requests.at is None else np.array([to_seconds(time) for time in requests.at], dtype=np.float64)
         if requests.histories is not None:
             return sequences.brought(requests.histories, at)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from numbers import Integral
+from typing import Any
 
 import polars as pl
 
@@ -24,16 +25,20 @@ def requests_of(
     exclude: Iterable[Id],
     only: Iterable[Id] | None,
     seen: bool | None,
+    context: Mapping[str, Any] | None = None,
 ) -> Requests:
     """Requests that all ask the same of different people; see `Recommender.recommend`.
 
     Raises:
-        DataError: Neither users nor histories, or both; one text where a list was meant; k below 1.
+        DataError: Neither users nor histories, or both; one text where a list was meant; k below 1; a context that is
+            no mapping.
     """
     if isinstance(users, str) or (histories is not None and any(isinstance(history, str) for history in histories)):
         raise DataError("Expected a list, got one text.", hint='Give users=["u1"] or histories=[["i7", "i9"]].')
     if isinstance(exclude, str) or isinstance(only, str):
         raise DataError("Expected a list of items, got one text.", hint='Give exclude=["i7"] or only=["i7", "i9"].')
+    if context is not None and not isinstance(context, Mapping):
+        raise DataError(f"context = {context!r}: expected names and values.", hint='Give context={"device": "phone"}.')
     asked = users if users is None or isinstance(users, pl.Series) else _series(list(users))
     lists = None
     if histories is not None:
@@ -48,6 +53,7 @@ def requests_of(
         exclude=tuple(exclude),
         only=None if only is None else tuple(only),
         seen=seen,
+        context=[context] * size if context else None,
     )
 
 

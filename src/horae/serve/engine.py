@@ -9,7 +9,7 @@ it, and a service that was killed knows it again after the start.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -47,6 +47,7 @@ class Recommending(Protocol):
         at: datetime | None = None,
         exclude: Iterable[Id] = (),
         only: Iterable[Id] | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> Recommendations:
         """Rank items for each user or history."""
 
@@ -57,6 +58,7 @@ class Recommending(Protocol):
         behavior: str | None = None,
         timestamp: datetime | None = None,
         value: float | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> None:
         """Make an event part of its user's history."""
 
@@ -156,7 +158,9 @@ class Engine:
             return ["Events without an item are stored, but are no part of a history of items."]
         try:
             with self._asking:
-                self.recommender.append(event.user_id, event.item_id, event.behavior, event.timestamp, event.value)
+                self.recommender.append(
+                    event.user_id, event.item_id, event.behavior, event.timestamp, event.value, event.context
+                )
         except DataError as error:
             return [f"Event {event.event_id!r} is stored, but this run cannot use it: {error.message}"]
         return []

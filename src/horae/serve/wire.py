@@ -59,10 +59,11 @@ class HistoryBody(Body):
     behavior: StrictStr | None = None
     timestamp: Time | None = None
     value: Value | None = None
+    context: dict[str, Any] = Field(default={}, description="Further columns of the log, such as device or price.")
 
     def event(self) -> HistoryEvent:
         """As the recommender takes it."""
-        return HistoryEvent(self.item_id, self.behavior, self.timestamp, self.value)
+        return HistoryEvent(self.item_id, self.behavior, self.timestamp, self.value, self.context)
 
 
 class RecommendationsBody(Body):
@@ -72,7 +73,7 @@ class RecommendationsBody(Body):
 
     user_id: WireId | None = None
     history: list[HistoryBody | WireId] | None = Field(
-        default=None, description="Objects with item_id, behavior, timestamp, value; a bare item id is enough."
+        default=None, description="Objects with item_id, behavior, timestamp, value, context; a bare item id is enough."
     )
     k: Annotated[StrictInt, Field(ge=1, le=10_000)] = Field(default=10, description="How many recommendations.")
     at: Time | None = Field(
@@ -80,7 +81,10 @@ class RecommendationsBody(Body):
     )
     exclude: list[WireId] = Field(default=[], description="Items not to recommend.")
     only: list[WireId] | None = Field(default=None, description="Nothing but these items.")
-    context: dict[str, Any] = Field(default={}, description="What else is known; runs of this version do not use it.")
+    context: dict[str, Any] = Field(
+        default={},
+        description="What is known when asking, by column of the log, such as device; `meta` notes what was not used.",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_ask(self) -> RecommendationsBody:
@@ -90,7 +94,7 @@ class RecommendationsBody(Body):
 
     def request(self) -> dict[str, Any]:
         """As the recommender takes it."""
-        constraints = {"k": self.k, "at": self.at, "exclude": self.exclude, "only": self.only}
+        constraints = {"k": self.k, "at": self.at, "exclude": self.exclude, "only": self.only, "context": self.context}
         if self.history is None:
             return {"users": [self.user_id], **constraints}
         events = [one.event() if isinstance(one, HistoryBody) else HistoryEvent(one) for one in self.history]
@@ -136,7 +140,9 @@ class EventBody(Body):
     request_id: Annotated[StrictStr, Field(max_length=200)] | None = Field(
         default=None, description="The list that led to it."
     )
-    context: dict[str, Any] = Field(default={}, description="What else is known; kept.")
+    context: dict[str, Any] = Field(
+        default={}, description="Further columns of the log, such as device or price; kept."
+    )
 
     def stored(self, received_at: datetime) -> StoredEvent:
         """As the store takes it."""

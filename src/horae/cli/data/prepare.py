@@ -40,6 +40,12 @@ def prepare(
             metavar="NAME=COLUMN,...", help="Which column is which: user_id=customer,item_id=sku.", show_default=False
         ),
     ] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN", help="Keep a column of context, for [model] context; may be repeated.", show_default=False
+        ),
+    ] = None,
     overwrite: o.Overwrite = False,
     set_: o.Set = None,
     json_: o.Json = False,
@@ -58,6 +64,7 @@ def prepare(
         memory_gb=memory_gb,
         overwrite=overwrite,
         now=datetime.now(UTC),
+        context=tuple(context or ()),
     )
     say(wrapped(str(prepared.report), sys.stderr))
     if json_:

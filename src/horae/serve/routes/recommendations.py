@@ -13,8 +13,6 @@ from horae.serve.wire import Meta, RecommendationsBody, RecommendationsReply, Re
 
 __all__ = ["routes"]
 
-UNUSED_CONTEXT = "`context` was not used: this run's model does not look at it."
-
 
 def routes(engine: Engine) -> APIRouter:
     """The route over an engine."""
@@ -36,7 +34,7 @@ def routes(engine: Engine) -> APIRouter:
             recipe=recipe,
             source=recommended[0].source if recommended else recipe,
             seconds=round(seconds, 6),
-            notes=[*answer.notes, *([UNUSED_CONTEXT] if body.context else [])],
+            notes=list(answer.notes),
         )
         return RecommendationsReply(request_id=uuid.uuid4().hex, recommendations=recommended, meta=meta)
 
