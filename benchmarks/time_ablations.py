@@ -44,6 +44,14 @@ NETWORKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "window counts": ("sasrec", (f"model.features={WINDOW_COUNTS}",)),
     "gap, wait, hour, weekday, window counts": ("sasrec-time", (f"model.features={WINDOW_COUNTS}",)),
     "behaviors": ("sasrec", ("model.behavior_embedding=true",)),
+    "context: reader": (
+        "sasrec",
+        (
+            'model.context=["country", "region", "user_agent"]',
+            'model.request_context=["country", "region", "user_agent"]',
+        ),
+    ),
+    "context: shopper": ("sasrec", ('model.context=["device", "price"]', 'model.request_context=["device"]')),
     "hstu without time": ("hstu", ('model.time_bias="none"', "model.time_inputs=[]")),
     "hstu": ("hstu", ()),
     "gru": ("gru", ("train.learning_rate=0.002", "model.dropout=0.3")),
@@ -67,12 +75,20 @@ WITHOUT = {
             "the same, time2vec",
             "window counts",
             "behaviors",
+            "context: reader",
+            "context: shopper",
         ),
         "sasrec",
     ),
 }
 """What each switch is compared with."""
 ONE_BEHAVIOR = {"online-retail", "foursquare-nyc", "ml-1m-users-1-2999"}
+ONLY = {
+    "behaviors": {name for name in SETS if name not in ONE_BEHAVIOR},
+    "context: reader": {"deskdrop"},
+    "context: shopper": {"simulated"},
+}
+"""Sets that have what a switch needs, where not all do."""
 
 
 def measure(data: Path) -> dict[str, Any]:
@@ -81,7 +97,7 @@ def measure(data: Path) -> dict[str, Any]:
     chosen = _named("HORAE_SWITCHES", tuple(NETWORKS))
     told = json.loads(OWN.read_text())["sets"] if OWN.exists() else {}
     for name in sets:
-        able = [switch for switch in chosen if not (switch == "behaviors" and name in ONE_BEHAVIOR)]
+        able = [switch for switch in chosen if name in ONLY.get(switch, SETS)]
         needed = dict.fromkeys([*(WITHOUT[one] for one in able if one in WITHOUT), *able])
         splits = _splits(data, name)
         scores = {one: _scores(splits, *NETWORKS[one], seeds) for one in needed}
