@@ -195,6 +195,10 @@ class Requests:
         exclude: Items that may not be recommended.
         only: If given, the only items that may.
         seen: May items of the history be recommended? None: as the run's data say.
+        filter: A condition on the catalog's columns that every item has to meet, such as `price < 20`.
+        rules: Rules in place of the run's; None: the run's.
+        strategy: A strategy in place of the run's; None: the run's.
+        context: What else is known of each request, such as `{"device": "phone"}`; None: nothing.
         request_ids: Names for the answers; numbered from 0 where absent.
 
     Raises:
@@ -209,6 +213,10 @@ class Requests:
     exclude: tuple[Id, ...] = ()
     only: tuple[Id, ...] | None = None
     seen: bool | None = None
+    filter: str | None = None
+    rules: tuple[str, ...] | None = None
+    strategy: str | None = None
+    context: Sequence[Mapping[str, Any]] | None = None
     request_ids: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
@@ -222,6 +230,11 @@ class Requests:
             raise DataError(
                 f"Expected one time for each of {len(self):,} requests, got {len(self.at):,}.",
                 hint="Repeat it where it is the same for all: at=[time] * len(users).",
+            )
+        if self.context is not None and len(self.context) != len(self):
+            raise DataError(
+                f"Expected one context for each of {len(self):,} requests, got {len(self.context):,}.",
+                hint="Repeat it where it is the same for all: context=[context] * len(users).",
             )
         assert self.rows is None or (self.users is not None and self.at is None)
 
@@ -238,7 +251,9 @@ class Recommendations:
 
     Attributes:
         frame: `user_id` (absent for requests by history), `item_id` (the caller's ids), `score`, `rank` from 1,
-            `request_id`, `source` (the recipe's name, or `fallback`).
+            `request_id`, `source` (the recipe's name, or `fallback`). With rules, diversity, freshness or a floor also
+            `rules`: a list of what moved each item, empty where its score put it there. With a floor also
+            `probability`.
         notes: Plain sentences about what could not be honoured (an unknown item in a history, a time that is off).
     """
 

@@ -61,6 +61,8 @@ def test_constraints_reach_the_recommender_as_they_are(client: Client, echo: Ech
     }
 
 
-def test_context_that_nothing_uses_is_said(client: Client) -> None:
-    reply = client.post(PATH, {"history": ["i1"], "context": {"device": "mobile"}}).json()
-    assert reply["meta"]["notes"] == ["`context` was not used: this run's model does not look at it."]
+def test_filter_strategy_and_context_reach_the_recommender_where_they_are_given(client: Client, echo: Echo) -> None:
+    more = {"filter": "price < 20", "strategy": "interest", "context": {"device": "mobile"}}
+    assert client.post(PATH, {"history": ["i1"], **more}).status_code == 200
+    assert {name: echo.asked[-1][name] for name in more} == more
+    assert client.post(PATH, {"history": ["i1"], "strategy": "taste"}).status_code == 422

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from horae.recommend.recommender import Recommender
     from horae.schema import HistoryEvent, Requests
 
-__all__ = ["blocks_of", "history_of", "items_of", "moment_of", "users_of"]
+__all__ = ["blocks_of", "context_of", "history_of", "items_of", "moment_of", "rules_of", "users_of"]
 
 ROWS_IN_BLOCK = 1_000_000
 ENOUGH_FOR_NEAR = 50_000
@@ -100,7 +100,47 @@ def moment_of(text: str | None, where: str = "--at") -> datetime | None:
         return parse_time(text, where)
 
 
-def blocks_of(users: pl.Series, at: datetime | None, k: int, **constraints: Any) -> Iterator[Requests]:
+def context_of(pairs: Sequence[str] | None) -> dict[str, Any] | None:
+    """`KEY=VALUE` as typed; a number is a number, true and false are themselves, all else is text.
+
+    Raises:
+        typer.BadParameter: Not of that form.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs or ():
+        key, equals, value = pair.partition("=")
+        if not (equals and key.strip()):
+            raise typer.BadParameter(f"{pair!r} is not of the form KEY=VALUE.", param_hint="--context")
+        try:
+            read = json.loads(value)
+        except ValueError:
+            read = value
+        found[key.strip()] = read if isinstance(read, int | float | str) else value
+    return found or None
+
+
+def rules_of(file: str) -> tuple[str, ...]:
+    """The rules of a TOML file: `rules = ["...", "..."]`.
+
+    Raises:
+        DataError: No such file, not TOML, or no list of texts under that name.
+    """
+    import tomllib
+
+    hint = 'Write rules = ["deny where price > 100"].'
+    try:
+        document = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"Cannot read the rules in {file}: {error}.", hint=hint) from error
+    rules = document.get("rules")
+    if set(document) != {"rules"} or not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
+        raise DataError(f"{file} holds {', '.join(document) or 'nothing'}; expected a list called rules.", hint=hint)
+    return tuple(rules)
+
+
+def blocks_of(
+    users: pl.Series, at: datetime | None, k: int, context: dict[str, Any] | None = None, **constraints: Any
+) -> Iterator[Requests]:
     """Requests of many users, in blocks whose answers fit in memory; numbered throughout."""
     from horae.schema import Requests
 
@@ -108,7 +148,14 @@ def blocks_of(users: pl.Series, at: datetime | None, k: int, **constraints: Any)
     for start in range(0, len(users), size):
         block = users.slice(start, size)
         names = [str(start + n) for n in range(len(block))]
-        yield Requests(users=block, at=None if at is None else [at] * len(block), k=k, request_ids=names, **constraints)
+        yield Requests(
+            users=block,
+            at=None if at is None else [at] * len(block),
+            k=k,
+            context=None if context is None else [context] * len(block),
+            request_ids=names,
+            **constraints,
+        )
 
 
 def _as_known(asked: pl.Series, dtype: pl.DataType) -> pl.Series:

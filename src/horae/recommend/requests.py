@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from numbers import Integral
+from typing import Any
 
 import polars as pl
 
@@ -24,6 +25,10 @@ def requests_of(
     exclude: Iterable[Id],
     only: Iterable[Id] | None,
     seen: bool | None,
+    wanted: str | None = None,
+    rules: Iterable[str] | None = None,
+    strategy: str | None = None,
+    context: Mapping[str, Any] | None = None,
 ) -> Requests:
     """Requests that all ask the same of different people; see `Recommender.recommend`.
 
@@ -34,6 +39,8 @@ def requests_of(
         raise DataError("Expected a list, got one text.", hint='Give users=["u1"] or histories=[["i7", "i9"]].')
     if isinstance(exclude, str) or isinstance(only, str):
         raise DataError("Expected a list of items, got one text.", hint='Give exclude=["i7"] or only=["i7", "i9"].')
+    if isinstance(rules, str):
+        raise DataError("Expected a list of rules, got one text.", hint='Give rules=["deny where price > 100"].')
     asked = users if users is None or isinstance(users, pl.Series) else _series(list(users))
     lists = None
     if histories is not None:
@@ -48,6 +55,10 @@ def requests_of(
         exclude=tuple(exclude),
         only=None if only is None else tuple(only),
         seen=seen,
+        filter=wanted,
+        rules=None if rules is None else tuple(rules),
+        strategy=strategy,
+        context=None if context is None else [context] * size,
     )
 
 

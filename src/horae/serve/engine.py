@@ -9,7 +9,7 @@ it, and a service that was killed knows it again after the start.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -47,6 +47,9 @@ class Recommending(Protocol):
         at: datetime | None = None,
         exclude: Iterable[Id] = (),
         only: Iterable[Id] | None = None,
+        filter: str | None = None,
+        strategy: str | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> Recommendations:
         """Rank items for each user or history."""
 

@@ -13,30 +13,26 @@ from horae.serve.wire import Meta, RecommendationsBody, RecommendationsReply, Re
 
 __all__ = ["routes"]
 
-UNUSED_CONTEXT = "`context` was not used: this run's model does not look at it."
-
 
 def routes(engine: Engine) -> APIRouter:
     """The route over an engine."""
     router = APIRouter(prefix="/v1", tags=["recommendations"], responses=PROBLEMS)
 
-    @router.post("/recommendations")
+    @router.post("/recommendations", response_model_exclude_none=True)
     def recommend(body: RecommendationsBody) -> RecommendationsReply:
         """Recommend k items; a user without a history gets the fallback's list, and `meta` says so."""
         started = time.perf_counter()
         answer = engine.recommend(**body.request())
         seconds = time.perf_counter() - started
-        recommended = [
-            Recommended(item_id=item_id, score=score, rank=rank, source=source)
-            for item_id, score, rank, source in answer.frame.select("item_id", "score", "rank", "source").iter_rows()
-        ]
+        names = ("item_id", "score", "rank", "source", *(["rules"] if "rules" in answer.frame.columns else []))
+        recommended = [Recommended(**row) for row in answer.frame.select(names).iter_rows(named=True)]
         recipe = engine.recommender.recipe.name
         meta = Meta(
             run=engine.run,
             recipe=recipe,
             source=recommended[0].source if recommended else recipe,
             seconds=round(seconds, 6),
-            notes=[*answer.notes, *([UNUSED_CONTEXT] if body.context else [])],
+            notes=list(answer.notes),
         )
         return RecommendationsReply(request_id=uuid.uuid4().hex, recommendations=recommended, meta=meta)
 
