@@ -98,7 +98,7 @@ class RecommendationsBody(Body):
 
     def request(self) -> dict[str, Any]:
         """As the recommender takes it."""
-        constraints = {"k": self.k, "at": self.at, "exclude": self.exclude, "only": self.only}
+        constraints: dict[str, Any] = {"k": self.k, "at": self.at, "exclude": self.exclude, "only": self.only}
         more = {"filter": self.filter, "strategy": self.strategy, "context": self.context}
         constraints |= {name: value for name, value in more.items() if value}
         if self.history is None:

@@ -135,8 +135,14 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
     fresh = _untrained(recommender.recipe, everything, recommender.catalog, seed, recommender.device)
     fit_again(fresh, recommender.card["training"], seed, where, where.progress or progress_for(None))
     card = {**recommender.card, "refit": True}
-    parts = {"model": fresh.model, "fallback": fresh.fallback, "sequences": fresh.sequences}
-    return replace(recommender, **parts, learned=fresh.learned, card=card)
+    return replace(
+        recommender,
+        model=fresh.model,
+        fallback=fresh.fallback,
+        sequences=fresh.sequences,
+        learned=fresh.learned,
+        card=card,
+    )
 
 
 def _blend(recommender: Recommender, split: AnySplit, seed: int) -> dict[str, float]:

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +93,14 @@ def test_what_cannot_be_read_shows_the_place(text, character, words):
     assert words in str(caught.value)
     shown, mark = str(caught.value).splitlines()[1:3]
     assert shown[2:] == text and mark == " " * (character + 1) + "^"
+
+
+def test_text_of_files_without_types_is_read_as_what_it_is():
+    raw = {"price": ["1.5", "20"], "sale": ["true", "False"], "day": ["2024-05-31", "2024-06-01"], "code": ["7", "x"]}
+    moment = ["2024-05-31T10:00:00Z", "2024-06-01T10:00:00Z"]
+    columns = Columns(ITEMS, pl.DataFrame({"item_id": ["a", "b"], **raw, "launch": moment}))
+    for text in ("price < 10", "sale", "day < '2024-06-01'", "launch < '2024-06-01'", "code == '7'"):
+        assert condition(parse_expression(text), text, columns).holds(Moment()).tolist() == [False, True, *[False] * 3]
 
 
 def test_a_run_without_a_catalog_says_so():

@@ -20,6 +20,13 @@ from horae.sequences.vocabulary import Vocabulary
 __all__ = ["Column", "Columns", "Lists", "Numbers", "Texts", "Truths"]
 
 FloatArray = npt.NDArray[np.float64]
+ISO_TIMES = (
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%d",
+)
 SEPARATORS = ("|", ";")
 """Between the entries of a list that a file holds as text."""
 
@@ -154,7 +161,8 @@ class Columns:
 
     def __getitem__(self, name: str) -> Column:
         if name not in self._laid:
-            self._laid[name] = _laid_out(self._frame[name])
+            column = self._frame[name]
+            self._laid[name] = _laid_out(column if name == ITEM else _read(column))
         return self._laid[name]
 
     def lists(self, name: str) -> Lists:
@@ -167,6 +175,23 @@ class Columns:
         text = _laid_out(self._frame[name].cast(pl.String))
         assert isinstance(text, Texts)
         return text.as_lists
+
+
+def _read(column: pl.Series) -> pl.Series:
+    """A column of text, as files without types have it, as what all of its values are: numbers, yes and no, times."""
+    if column.dtype != pl.String or column.null_count() == len(column):
+        return column
+    number = column.cast(pl.Float64, strict=False)
+    if number.null_count() == column.null_count():
+        return number
+    truth = column.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
+    if truth.null_count() == column.null_count():
+        return truth.cast(pl.Boolean)
+    for pattern in ISO_TIMES:
+        time = column.str.to_datetime(pattern, time_unit="us", strict=False)
+        if time.null_count() == column.null_count():
+            return time
+    return column
 
 
 def _laid_out(column: pl.Series) -> Column:
