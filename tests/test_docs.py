@@ -45,6 +45,7 @@ TRANSLATED = {
     "docs/zh/forecasts.md": "docs/forecasts.md",
     "docs/zh/rhythm.md": "docs/rhythm.md",
     "docs/zh/anomalies.md": "docs/anomalies.md",
+    "docs/zh/strategies.md": "docs/strategies.md",
 }
 PUBLISHED = [*PAGES, *(ROOT / "examples").glob("*.py"), *DOCS.rglob("*.py"), ROOT / "CITATION.cff"]
 MACHINE = re.compile(r"(?<![\w.:/])(/(work|home|root|Users|mnt|opt|var)/|[A-Z]:\\)")

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from horae.forecasting.series.forecast import forecast_series
     from horae.forecasting.series.result import SeriesForecast
     from horae.forecasting.series.settings import SeriesNetworkSettings, SeriesSettings
+    from horae.recommend.interests import UserInterests, interests
     from horae.recommend.recommender import Recommender
     from horae.recommend.run import load
     from horae.schema import Events, Forecasts, HistoryEvent, Recommendations, Requests
@@ -91,6 +92,7 @@ _HOME = {
     "StoreError": "errors",
     "Tuned": "training.tune",
     "UnknownIdError": "errors",
+    "UserInterests": "recommend.interests",
     "audit_features": "evaluation.feature_audit",
     "backtest": "evaluation.backtest.rolling",
     "compare": "training.compare",
@@ -107,6 +109,7 @@ _HOME = {
     "handle_outliers": "data.outliers",
     "impute": "data.impute",
     "forecast": "forecasting.events",
+    "interests": "recommend.interests",
     "load": "recommend.run",
     "open_large": "sequences.prepared",
     "prepare_large": "sequences.prepared",
@@ -160,6 +163,7 @@ __all__ = [
     "StoreError",
     "Tuned",
     "UnknownIdError",
+    "UserInterests",
     "__version__",
     "audit_features",
     "backtest",
@@ -177,6 +181,7 @@ __all__ = [
     "forecast_series",
     "handle_outliers",
     "impute",
+    "interests",
     "load",
     "open_large",
     "prepare_large",

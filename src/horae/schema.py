@@ -196,6 +196,9 @@ class Requests:
         exclude: Items that may not be recommended.
         only: If given, the only items that may.
         seen: May items of the history be recommended? None: as the run's data say.
+        filter: A condition on the catalog's columns that every item has to meet, such as `price < 20`.
+        rules: Rules in place of the run's; None: the run's.
+        strategy: A strategy in place of the run's; None: the run's.
         request_ids: Names for the answers; numbered from 0 where absent.
         context: What is known of each request when it asks, by column of the log, such as `{"device": "phone"}`. Not
             with `rows`: there the row itself says it.
@@ -212,6 +215,9 @@ class Requests:
     exclude: tuple[Id, ...] = ()
     only: tuple[Id, ...] | None = None
     seen: bool | None = None
+    filter: str | None = None
+    rules: tuple[str, ...] | None = None
+    strategy: str | None = None
     request_ids: Sequence[str] | None = None
     context: Sequence[Mapping[str, Any]] | None = None
 
@@ -247,7 +253,9 @@ class Recommendations:
 
     Attributes:
         frame: `user_id` (absent for requests by history), `item_id` (the caller's ids), `score`, `rank` from 1,
-            `request_id`, `source` (the recipe's name, or `fallback`).
+            `request_id`, `source` (the recipe's name, or `fallback`). With rules, diversity, freshness or a floor also
+            `rules`: a list of what moved each item, empty where its score put it there. With a floor also
+            `probability`.
         notes: Plain sentences about what could not be honoured (an unknown item in a history, a time that is off).
     """
 

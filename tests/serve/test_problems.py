@@ -73,7 +73,7 @@ def test_what_nobody_foresaw_is_a_problem_without_its_insides(echo: Echo, store)
         ({"user_id": "u1", "exclude": "i1"}, "/exclude", "valid list"),
         ({"user_id": "u1", "only": [None]}, "/only/0", "valid"),
         ({"user_id": "u1", "userid": "u2"}, "/userid", "not permitted"),
-        ({"user_id": "u1", "filter": "x"}, "/filter", "not permitted"),
+        ({"user_id": "u1", "fliter": "price < 20"}, "/fliter", "not permitted"),
         ({"history": [{"behavior": "view"}]}, "/history/0", "Field required"),
         ({"history": [{"item_id": "i1", "value": "1"}]}, "/history/0", "valid number"),
         ([], "", "valid dictionary"),

@@ -68,3 +68,10 @@ def test_context_reaches_the_recommender_of_the_question_and_of_events(client: C
     assert echo.asked[-1]["context"] == {"device": "mobile"}
     assert echo.asked[-1]["histories"][0][0].context == {"price": 2}
     assert client.post(PATH, body | {"context": "mobile"}).status_code == 422
+
+
+def test_filter_strategy_and_context_reach_the_recommender_where_they_are_given(client: Client, echo: Echo) -> None:
+    more = {"filter": "price < 20", "strategy": "interest", "context": {"device": "mobile"}}
+    assert client.post(PATH, {"history": ["i1"], **more}).status_code == 200
+    assert {name: echo.asked[-1][name] for name in more} == more
+    assert client.post(PATH, {"history": ["i1"], "strategy": "taste"}).status_code == 422

@@ -22,6 +22,7 @@ from horae.cli import (
     evaluate,
     features,
     forecast,
+    interests,
     recipes,
     recommend,
     runs,
@@ -73,6 +74,7 @@ app.command("tune", epilog=tune.EXAMPLES, rich_help_panel=MODELS)(tune.tune)
 app.command("recommend", epilog=recommend.EXAMPLES, rich_help_panel=MODELS)(recommend.recommend)
 app.command("forecast", epilog=forecast.EXAMPLES, rich_help_panel=MODELS)(forecast.forecast)
 app.command("anomalies", epilog=anomalies.EXAMPLES, rich_help_panel=MODELS)(anomalies.anomalies)
+app.command("interests", epilog=interests.EXAMPLES, rich_help_panel=MODELS)(interests.interests)
 app.command("serve", epilog=serve.EXAMPLES, rich_help_panel=MODELS)(serve.serve)
 app.add_typer(runs.verbs, name="runs", rich_help_panel=UPKEEP)
 app.add_typer(recipes.verbs, name="recipes", rich_help_panel=UPKEEP)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from horae.recommend.recommender import Recommender
     from horae.schema import HistoryEvent, Requests
 
-__all__ = ["blocks_of", "context_of", "history_of", "items_of", "moment_of", "users_of"]
+__all__ = ["blocks_of", "context_of", "history_of", "items_of", "moment_of", "rules_of", "users_of"]
 
 ROWS_IN_BLOCK = 1_000_000
 ENOUGH_FOR_NEAR = 50_000
@@ -106,15 +106,42 @@ def moment_of(text: str | None, where: str = "--at") -> datetime | None:
         return parse_time(text, where)
 
 
-def context_of(named: Sequence[str] | None) -> dict[str, str]:
-    """What is known when asking, as typed: `device=phone`, once for each column."""
-    context: dict[str, str] = {}
-    for text in named or ():
-        name, equals, value = text.partition("=")
+def context_of(named: Sequence[str] | None) -> dict[str, Any]:
+    """What is known when asking, as typed: `device=phone`, each name once; numbers are numbers, all else is text.
+
+    Raises:
+        typer.BadParameter: Not of that form.
+    """
+    context: dict[str, Any] = {}
+    for pair in named or ():
+        name, equals, value = pair.partition("=")
         if not equals or not name.strip() or name.strip() in context:
-            raise typer.BadParameter(f"{text!r}: expected NAME=VALUE, each name once.", param_hint="--context")
-        context[name.strip()] = value
+            raise typer.BadParameter(f"{pair!r}: expected NAME=VALUE, each name once.", param_hint="--context")
+        try:
+            read = json.loads(value)
+        except ValueError:
+            read = value
+        context[name.strip()] = read if isinstance(read, int | float | str) else value
     return context
+
+
+def rules_of(file: str) -> tuple[str, ...]:
+    """The rules of a TOML file: `rules = ["...", "..."]`.
+
+    Raises:
+        DataError: No such file, not TOML, or no list of texts under that name.
+    """
+    import tomllib
+
+    hint = 'Write rules = ["deny where price > 100"].'
+    try:
+        document = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"Cannot read the rules in {file}: {error}.", hint=hint) from error
+    rules = document.get("rules")
+    if set(document) != {"rules"} or not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
+        raise DataError(f"{file} holds {', '.join(document) or 'nothing'}; expected a list called rules.", hint=hint)
+    return tuple(rules)
 
 
 def blocks_of(

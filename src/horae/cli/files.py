@@ -106,12 +106,20 @@ def _binary_stdout() -> IO[bytes]:
     return sys.stdout.buffer
 
 
+def _flat(block: pl.DataFrame) -> pl.DataFrame:
+    """CSV knows no lists: their entries, with `; ` between."""
+    import polars as pl
+
+    return block.with_columns(pl.col(pl.List(pl.String)).list.join("; "))
+
+
 def _text_writer(stream: IO[bytes], format: str) -> Callable[[pl.DataFrame], None]:
     first = True
 
     def write(block: pl.DataFrame) -> None:
         nonlocal first
         if format == "csv":
+            block = _flat(block)
             text = block.write_csv(include_header=first, datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
         else:
             text = block.write_ndjson()

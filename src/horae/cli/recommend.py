@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from horae.cli import options as o
-from horae.cli.asking import blocks_of, context_of, history_of, items_of, moment_of, users_of
+from horae.cli.asking import blocks_of, context_of, history_of, items_of, moment_of, rules_of, users_of
 from horae.cli.files import check_ending, check_outputs, table_to
 from horae.cli.inputs import Reading
 from horae.cli.output import aligned, say, say_all, show, show_json
@@ -34,6 +34,7 @@ Examples:
   horae recommend runs/first --user 196 --context device=phone
   horae recommend runs/first --all-users -o lists.parquet
   horae recommend runs/first --users ids.txt --exclude 50 --only stock.txt --json
+  horae recommend runs/first --user 196 --filter 'price < 20 and categories has "Lipstick"'
 """
 PIECE = 20_000
 
@@ -99,6 +100,31 @@ class Constraints:
         Literal["include", "exclude"] | None,
         typer.Option(help="Items of the history in or out. [default: as the log's repeats say]", show_default=False),
     ] = None
+    filter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITION", help="On the catalog's columns: 'price < 20 and stock > 0'.", show_default=False
+        ),
+    ] = None
+    rules: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A TOML file with rules = [...], in place of the run's.", show_default=False),
+    ] = None
+    strategy: Annotated[
+        Literal["model", "confidence", "interest", "context", "combined"] | None,
+        typer.Option(help="What orders the items. [default: as the run has it]", show_default=False),
+    ] = None
+
+    def asked(self) -> dict[str, Any]:
+        """As requests take them, all but k and the context."""
+        return {
+            "exclude": items_of(self.exclude),
+            "only": None if self.only is None else items_of(self.only),
+            "seen": None if self.seen is None else self.seen == "include",
+            "rules": None if self.rules is None else rules_of(self.rules),
+            "strategy": self.strategy,
+            "filter": self.filter,
+        }
 
 
 @verb
@@ -147,17 +173,13 @@ def recommend(
 
 def _answers(recommender: Recommender, asking: Asking, constraints: Constraints) -> Iterator[Recommendations]:
     at = moment_of(asking.at)
-    exclude, only = items_of(constraints.exclude), None if constraints.only is None else items_of(constraints.only)
-    seen = None if constraints.seen is None else constraints.seen == "include"
-    context = context_of(asking.context)
+    asked, context = constraints.asked(), context_of(asking.context)
     if asking.history is not None:
         history = history_of(asking.history)
-        yield recommender.recommend(
-            histories=[history], k=constraints.k, at=at, exclude=exclude, only=only, seen=seen, context=context
-        )
+        yield recommender.recommend(histories=[history], k=constraints.k, at=at, context=context, **asked)
         return
     users = users_of(recommender, asking.user, asking.users, asking.all_users, asking.fallback)
-    for block in blocks_of(users, at, constraints.k, context, exclude=exclude, only=only, seen=seen):
+    for block in blocks_of(users, at, constraints.k, context, **asked):
         yield recommender.recommend(block)
 
 
@@ -199,7 +221,12 @@ def _write_json(run: Path, answers: Iterator[Recommendations]) -> None:
 
 
 def _as_table(frame: pl.DataFrame, catalog: pl.DataFrame | None) -> str:
+    import polars as pl
+
     columns = ["rank", "item_id", "score", "source"]
+    if "rules" in frame.columns:
+        frame = frame.with_columns(pl.col("rules").list.join("; "))
+        columns.append("rules")
     if catalog is not None and "title" in catalog.columns:
         frame = frame.join(catalog.select("item_id", "title"), on="item_id", how="left", maintain_order="left")
         columns.append("title")

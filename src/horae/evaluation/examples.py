@@ -6,7 +6,7 @@ module judges nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -14,6 +14,7 @@ import polars as pl
 
 from horae.data.split import Split
 from horae.evaluation.cut import Cut, requests_of
+from horae.recommend.interests import interests_of
 from horae.recommend.recommender import Recommender
 from horae.schema import BEHAVIOR, ITEM, TIMESTAMP
 
@@ -21,6 +22,7 @@ __all__ = ["Example", "examples_of"]
 
 TITLES = ("title", "name", "item_name", "item_title")
 LONGEST_TITLE = 70
+MOST_LIKES = 6
 DAY = 86_400
 
 
@@ -37,6 +39,7 @@ class Example:
         came: What the user did next.
         hits: Places, from 0, of `listed` that came.
         found: Places, from 0, of `came` that were listed.
+        likes: What the user likes more than others do, as of the request; where the catalog says what items are like.
     """
 
     user: str
@@ -47,6 +50,7 @@ class Example:
     came: tuple[str, ...]
     hits: frozenset[int]
     found: frozenset[int]
+    likes: tuple[str, ...] = ()
 
 
 def examples_of(
@@ -71,7 +75,25 @@ def examples_of(
     for answer in bound.answer(cut.requests, depth=k):
         for row, items in zip(answer.rows, answer.items_BK, strict=True):
             lists[int(row)] = [str(one) for one in bound.items.ids(items[items > 0]).to_list()]
-    return [_example(split, cut, request, lists[request], recommender.catalog, length) for request in range(len(cut))]
+    likes = _likes(bound, cut)
+    return [
+        replace(
+            _example(split, cut, request, lists[request], recommender.catalog, length), likes=likes.get(request, ())
+        )
+        for request in range(len(cut))
+    ]
+
+
+def _likes(recommender: Recommender, cut: Cut) -> dict[int, tuple[str, ...]]:
+    """Each request's interests, in words."""
+    if "interest" not in recommender.shaper.possible_parts():
+        return {}
+    frame = interests_of(recommender, replace(cut.requests, k=MOST_LIKES)).frame
+    likes: dict[int, tuple[str, ...]] = {}
+    for request, column, entry, weight in frame.select("request", "column", "entry", "weight").iter_rows():
+        said = f"{entry} ({column}, {np.exp(weight):.1f} times the usual)"
+        likes[request] = (*likes.get(request, ()), said)
+    return likes
 
 
 def _example(

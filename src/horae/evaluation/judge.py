@@ -128,14 +128,17 @@ def judge(recommender: Recommender, cut: Cut, ks: tuple[int, ...], background: B
 
 
 def answers(
-    recommender: Recommender, cut: Cut, targets: Targets, depth: int
+    recommender: Recommender, cut: Cut, targets: Targets, depth: int, *, raw: bool = False
 ) -> tuple[Ranks, npt.NDArray[np.int32], BoolArray]:
-    """Where the targets stand, the lists of `depth` items, and which of them the fallback made; requests in order."""
+    """Where the targets stand, the lists of `depth` items, and which of them the fallback made; requests in order.
+
+    With `raw`, by the model alone.
+    """
     rank_T = np.zeros(len(targets.item), dtype=np.int64)
     candidates_B = np.zeros(len(cut), dtype=np.int64)
     items_BK = np.zeros((len(cut), depth), dtype=np.int32)
     fallback_B = np.zeros(len(cut), dtype=np.bool_)
-    for answer in recommender.answer(cut.requests, targets, depth=depth):
+    for answer in recommender.answer(cut.requests, targets, depth=depth, raw=raw):
         size = np.diff(answer.target_offsets)
         first = np.repeat(cut.offset_B1[answer.rows] - answer.target_offsets[:-1], size)
         rank_T[first + np.arange(len(first))] = answer.target_ranks

@@ -136,7 +136,8 @@ def _examples(page: Page, examples: list[Example]) -> None:
         listed = Column("Recommended", [f"{n}. {title}" for n, title in enumerate(one.listed, 1)], one.hits)
         rest = [f"and {len(one.came) - MOST_CAME:,} more"] if len(one.came) > MOST_CAME else []
         came = Column("What really came", [*one.came[:MOST_CAME], *rest], one.found)
-        page.columns(f"User {one.user}" + (f", {one.asked}" if one.asked else ""), [history, listed, came])
+        likes = [Column("Likes more than others", one.likes)] if one.likes else []
+        page.columns(f"User {one.user}" + (f", {one.asked}" if one.asked else ""), [history, *likes, listed, came])
 
 
 def _slices(page: Page, evaluation: Document) -> None:

@@ -58,8 +58,8 @@ def _of_prepared(split: PreparedSplit) -> Cut:
 
 
 def quality(recommender: Recommender, cut: Cut, k: int = 10) -> dict[str, float]:
-    """Mean NDCG and recall at k over users, by the very path that recommends."""
-    ranks, _, _ = answers(recommender, cut, cut.targets(recommender.items), depth=1)
+    """Mean NDCG and recall at k over users, by the very path that recommends, before strategies and rules."""
+    ranks, _, _ = answers(recommender, cut, cut.targets(recommender.items), depth=1, raw=True)
     of_user = np.bincount(cut.user_B)
     asked = of_user > 0
     return {

@@ -17,7 +17,7 @@ from horae.sequences.context import ContextColumns, Floats
 
 __all__ = ["asked_in", "context_notes"]
 
-UNUSED = "`context` was not used: this run's model does not look at it."
+UNUSED = "`context` was not used: neither this run's model nor its rules look at it."
 
 
 def asked_in(requests: Requests, columns: ContextColumns, told: Sequence[str]) -> Floats | None:
@@ -34,13 +34,15 @@ def asked_in(requests: Requests, columns: ContextColumns, told: Sequence[str]) -
     return columns.of_told(requests.context)
 
 
-def context_notes(requests: Requests, columns: ContextColumns, told: Sequence[str]) -> Iterator[str]:
-    """What was said and not used, and values that the run does not know."""
+def context_notes(
+    requests: Requests, columns: ContextColumns, told: Sequence[str], looked_at: bool = False
+) -> Iterator[str]:
+    """What was said and not used, and values that the run does not know; rules may have `looked_at` it."""
     said: dict[str, list[Any]] = {}
     for one in {id(one): one for one in requests.context or ()}.values():
         for name, value in one.items():
             said.setdefault(name, []).append(value)
-    strange = [name for name in said if name not in told]
+    strange = [name for name in said if name not in told and not looked_at]
     if strange and not told:
         yield UNUSED
     elif strange:

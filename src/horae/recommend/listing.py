@@ -22,7 +22,9 @@ __all__ = ["frame_of", "notes_of"]
 BoolArray = npt.NDArray[np.bool_]
 
 
-def frame_of(requests: Requests, answers: list[Answer], items: Vocabulary, name: str) -> pl.DataFrame:
+def frame_of(
+    requests: Requests, answers: list[Answer], items: Vocabulary, name: str, *, says_why: bool = False
+) -> pl.DataFrame:
     """The columns of `Recommendations`, best first within each request.
 
     Args:
@@ -30,6 +32,7 @@ def frame_of(requests: Requests, answers: list[Answer], items: Vocabulary, name:
         answers: Of all requests, in any order.
         items: The ids behind item indices.
         name: The source of what the fallback did not answer.
+        says_why: Name the rules that moved each item.
     """
     items_BK, scores_BK, fallback_B = _together(answers)
     request_P, place_P = np.nonzero(items_BK)
@@ -41,6 +44,8 @@ def frame_of(requests: Requests, answers: list[Answer], items: Vocabulary, name:
         _repeated(names_of(requests), request_P).alias("request_id"),
         _repeated(source_B, request_P).alias("source"),
     ]
+    if says_why:
+        columns.append(pl.Series("rules", _reasons(answers), dtype=pl.List(pl.String)))
     if requests.users is not None:
         columns.insert(0, requests.users[request_P].alias(USER))
     return pl.DataFrame(columns)  # of whole columns, in half the time that a dictionary takes
@@ -71,6 +76,16 @@ def notes_of(requests: Requests, histories: Histories, sequences: Sequences) -> 
             yield f"{what} unknown (e.g. {lost[0]!r}): left out."
     if requests.at is not None and sequences.has_unknown_times:
         yield "Some events have no known time: where `at` cannot be told from times, the log's order decided."
+
+
+def _reasons(answers: list[Answer]) -> list[list[str]]:
+    """What moved each item, request after request."""
+    of_request = {}
+    for answer in answers:
+        sizes = (answer.items_BK > 0).sum(axis=1).tolist()
+        for place, (row, size) in enumerate(zip(answer.rows.tolist(), sizes, strict=True)):
+            of_request[row] = [[] for _ in range(size)] if answer.why is None else answer.why[place][:size]
+    return [names for row in sorted(of_request) for names in of_request[row]]
 
 
 def _together(answers: list[Answer]) -> tuple[IndexArray, Scores, BoolArray]:

@@ -63,6 +63,7 @@ class Answer:
         target_ranks: Rank, from 1, of each target of these requests among the allowed; 0 = not allowed or unknown.
         target_scores: Its score; NaN where the rank is 0.
         target_offsets: As in `Targets`.
+        why: For each request and item, the rules that moved it; None where there are none.
     """
 
     rows: IndexArray
@@ -73,6 +74,7 @@ class Answer:
     target_ranks: IndexArray
     target_scores: Scores
     target_offsets: IndexArray
+    why: list[list[list[str]]] | None = None
 
 
 @dataclass(frozen=True, eq=False)

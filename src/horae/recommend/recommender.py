@@ -1,21 +1,24 @@
 """Requests in, recommendations out: THE path. Evaluation, the command line, HTTP and online learning all come here.
 
     request -> history as of its place -> encode -> model -> constraints -> rank, or search by vectors -> ids
+                                                                        or: strategy, rules, diversity -> rank
 
+What is done with scores beyond ranking them: `horae.recommend.strategy.plan`, only where a recipe or a request asks.
 What a history is: `horae.sequences.history`; what a batch is: `horae.sequences.batch`; how ties fall:
 `horae.recommend.rank`. This module knows no model by name and reads no clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor
@@ -25,13 +28,19 @@ from horae.models.base import Following, Model
 from horae.models.compose import context_of
 from horae.recipe import Recipe
 from horae.recommend.approximate import recall
+from horae.recommend.calibration import Calibration
 from horae.recommend.context import asked_in, context_notes
 from horae.recommend.listing import frame_of, notes_of
 from horae.recommend.pairs import exact_scores, ranks_in
 from horae.recommend.rank import MINUS_INFINITY, Answer, Hidden, Targets, ranks_of, top
 from horae.recommend.requests import HistoryLike, names_of, requests_of
+from horae.recommend.rules.meaning import Moment
 from horae.recommend.scan import Scan
 from horae.recommend.search import Finder, Search, Vectors
+from horae.recommend.strategy.learned import Learned
+from horae.recommend.strategy.plan import Plan
+from horae.recommend.strategy.settings import RecommendSettings
+from horae.recommend.strategy.shaper import Shaper
 from horae.schema import ITEM, Events, HistoryEvent, Id, IndexArray, Recommendations, Requests
 from horae.sequences.batch import bucket, encode
 from horae.sequences.clock import to_seconds
@@ -48,37 +57,10 @@ SCORES_IN_MEMORY = 6_000_000
 """Scores held at once (24 MB): blocks of requests are cut so that users x items never stands in memory. Allocators keep
 pieces of up to 32 MB for reuse; larger ones they fetch from the system, page by page, every time."""
 SEARCHED_AT_ONCE = 4_096
+LISTED = 20
+"""Where ranks are asked for, lists that a strategy makes are made so long: a rank in one of them is its place."""
 NO_COUNTS = np.empty(0, dtype=np.int64)
 NO_RANKS = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-
-
-@dataclass(frozen=True)
-class RecommendSettings:
-    """The `[recommend]` table."""
-
-    seen: Literal["auto", "include", "exclude"] = field(
-        default="auto",
-        metadata={"doc": "May an item of the history be recommended again? `auto` decides by the data's repeat share."},
-    )
-    index: Literal["exact", "approximate"] = field(
-        default="exact",
-        metadata={
-            "doc": "How a network's best items are found: `exact` misses none; `approximate` (extra `ann`) reads "
-            "a part of the catalog, worth it from millions of items."
-        },
-    )
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Turns a score into the probability that this item, rather than a random one, comes next: a fitted logistic."""
-
-    slope: float
-    intercept: float
-
-    def probability(self, scores: pl.Series) -> pl.Series:
-        """Probabilities of scores."""
-        return 1.0 / (1.0 + (-(scores.cast(pl.Float64) * self.slope + self.intercept)).exp())
 
 
 @dataclass(eq=False)
@@ -98,6 +80,7 @@ class Recommender:
         card: What this run is: data facts, metrics, cost, versions. Plain JSON.
         device: Where the model computes.
         log: What training wrote, one mapping per line of `log.jsonl`.
+        learned: What the log's training part says of items, for strategies; made from `split` unless given.
     """
 
     model: Model
@@ -112,9 +95,11 @@ class Recommender:
     card: dict[str, Any] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     log: list[Mapping[str, Any]] = field(default_factory=list)
+    learned: Learned | None = None
 
     def __post_init__(self) -> None:
         self.follow()
+        self.learned = self.learned or Learned(self.items, _training_part(self.split, self.events))
 
     def follow(self) -> None:
         """Let a model that goes on with the log go on with this one; once after its fit, and for another log."""
@@ -125,6 +110,20 @@ class Recommender:
     def search(self) -> Search:
         """Finds items by vectors; `forget` makes it lay them out anew."""
         return Search()
+
+    @property
+    def shaper(self) -> Shaper:
+        """Plans what is done with scores; made anew where what it stands on is another."""
+        stands_on = (self.learned, self.recipe, self.catalog, self.calibration, self.card.get("blend"), self.model)
+        known = self.__dict__.get("_shaper")
+        if known is None or any(a is not b for a, b in zip(known[0], stands_on, strict=True)):
+            assert self.learned is not None
+            vectors = self._item_vectors if hasattr(self.model, "item_vectors") else None
+            table, blend = self.recipe.recommend, self.card.get("blend")
+            shaper = Shaper(table, self.items, self.catalog, self.learned, vectors, self.calibration, blend)
+            known = self.__dict__["_shaper"] = (stands_on, shaper)
+        found: Shaper = known[1]
+        return found
 
     @cached_property
     def whole_lines(self) -> Sequences:
@@ -155,6 +154,9 @@ class Recommender:
         exclude: Iterable[Id] = (),
         only: Iterable[Id] | None = None,
         seen: bool | None = None,
+        filter: str | None = None,
+        rules: Iterable[str] | None = None,
+        strategy: str | None = None,
         context: Mapping[str, Any] | None = None,
     ) -> Recommendations:
         """Rank items for each request; always k of them where k items are allowed.
@@ -168,11 +170,16 @@ class Recommender:
             exclude: Items not to recommend.
             only: Nothing but these items.
             seen: May items of the history be in the list? None: as the run has it from its data.
-            context: What is known when asking, by column of the log, such as `{"device": "phone"}`; what the run is
-                not told, by `[model] request_context`, is noted and not used. What is left out is unknown.
+            filter: A condition on the catalog's columns that every item has to meet, such as `price < 20`.
+            rules: Business rules in place of the run's; see docs/strategies.md.
+            strategy: `model`, `confidence`, `interest`, `context` or `combined`, in place of the run's.
+            context: What is known when asking, such as `{"device": "phone"}`: for a model that is told it, by `[model]
+                request_context`, for rules and strategies. What nobody looks at is noted; what is left out is unknown.
 
         Raises:
-            DataError: Neither users nor histories, or both; k below 1; nothing allowed; a context that is none.
+            DataError: Neither users nor histories, or both; k below 1; nothing allowed; a context that is none; a
+                filter or rule that does not parse or names a column that there is not; a strategy that this run cannot
+                follow.
             UnknownIdError: None of the items in `only` is known.
 
         Example:
@@ -181,19 +188,48 @@ class Recommender:
             recommender.recommend(histories=[["i7", "i9"]], k=10)
             ```
         """
-        if requests is None:
-            requests = requests_of(users, histories, k, at, exclude, only, seen, context)
-        cut = self.histories(requests)
-        answers = list(self._answers(requests, cut, None, requests.k))
-        notes = [*notes_of(requests, cut, self.sequences), *context_notes(requests, self.sequences.context, self.told)]
-        return Recommendations(frame_of(requests, answers, self.items, self.recipe.name), tuple(notes))
+        asked = requests
+        if asked is None:
+            asked = requests_of(users, histories, k, at, exclude, only, seen, filter, rules, strategy, context)
+        cut = self.histories(asked)
+        plan = self.shaper.plan(asked)
+        answers = list(self._answers(asked, cut, None, asked.k, plan))
+        looked_at = plan is not None and plan.uses_context
+        notes = [
+            *notes_of(asked, cut, self.sequences),
+            *context_notes(asked, self.sequences.context, self.told, looked_at),
+        ]
+        if plan is None:
+            return Recommendations(frame_of(asked, answers, self.items, self.recipe.name), tuple(notes))
+        frame = frame_of(asked, answers, self.items, self.recipe.name, says_why=plan.says_why)
+        if plan.floor is not None and self.calibration is not None:
+            chance = self.calibration.probability(frame["score"])
+            sure = (frame["source"] != "fallback") & (frame["score"] >= plan.floor.score)
+            frame = frame.with_columns(probability=pl.select(pl.when(sure).then(chance)).to_series())
+        return Recommendations(frame, (*notes, *plan.told()))
 
-    def answer(self, requests: Requests, targets: Targets | None = None, *, depth: int = 10) -> Iterator[Answer]:
+    def answer(
+        self, requests: Requests, targets: Targets | None = None, *, depth: int = 10, raw: bool = False
+    ) -> Iterator[Answer]:
         """Answer every request once, block by block: the best `depth` items, and where the targets stand.
 
-        Evaluation reads ranks from here and `recommend` reads lists, so that both are the same list.
+        Evaluation reads ranks from here and `recommend` reads lists, so that both are the same list. With `raw`, the
+        model's own ranking: what training looks at, before strategies and rules.
         """
-        return self._answers(requests, self.histories(requests), targets, depth)
+        plan = None if raw else self.shaper.plan(requests)
+        return self._answers(requests, self.histories(requests), targets, depth, plan)
+
+    def parts(
+        self, requests: Requests, wanted: Sequence[str]
+    ) -> Iterator[tuple[IndexArray, npt.NDArray[np.float32], dict[str, npt.NDArray[np.float64]]]]:
+        """What a blend is made of, block by block: which requests, their scores (hidden: minus infinity), the parts."""
+        plan, histories = self.shaper.parts(wanted), self.histories(requests)
+        seen = self.include_seen if requests.seen is None else requests.seen
+        for rows, _ in self._parts(histories, dense=True):
+            block = histories.take(rows)
+            with torch.inference_mode():
+                scores_BI = self._hidden(block, None, seen).mask(self._scores(block)).float().cpu().numpy()
+            yield rows, scores_BI, plan.parts(scores_BI, block, self._moments(requests, rows, block))
 
     def index_recall(self, k: int = 10, users: int = 1_000) -> float:
         """The share of the exact best k that the run's index finds, over the first users; 1 where it is exact.
@@ -329,16 +365,26 @@ class Recommender:
         return self.search.finder(self.model, self.recipe.recommend.get("index", "exact"))
 
     def _answers(
-        self, requests: Requests, histories: Histories, targets: Targets | None, depth: int
+        self,
+        requests: Requests,
+        histories: Histories,
+        targets: Targets | None,
+        depth: int,
+        plan: Plan | None = None,
     ) -> Iterator[Answer]:
-        allowed_I = self._allowed(requests)
+        gate_I = None if plan is None else plan.gate()
+        shapes = plan is not None and gate_I is None
+        allowed_I = self._allowed(requests, gate_I)
         seen = self.include_seen if requests.seen is None else requests.seen
-        for rows, finder in self._parts(histories):
+        for rows, finder in self._parts(histories, dense=shapes):
             block = histories.take(rows)
             hidden = self._hidden(block, allowed_I, seen)
             mine = Targets.none(len(rows)) if targets is None else targets.take(rows)
             request_P = np.repeat(np.arange(len(rows)), np.diff(mine.offsets))
             with torch.inference_mode():
+                if plan is not None and shapes:
+                    yield self._shaped(plan, requests, rows, block, hidden, request_P, mine, depth)
+                    continue
                 if finder is None:
                     scores_BI = hidden.mask(self._scores(block))
                     best = top(scores_BI, depth)
@@ -350,9 +396,50 @@ class Recommender:
             candidates_B = NO_COUNTS if targets is None else hidden.candidates(len(rows), len(self.items))
             yield Answer(rows, *best, candidates_B, block.lengths == 0, *ranked, mine.offsets)
 
-    def _parts(self, histories: Histories) -> Iterator[tuple[IndexArray, Finder | None]]:
+    def _shaped(
+        self,
+        plan: Plan,
+        requests: Requests,
+        rows: IndexArray,
+        block: Histories,
+        hidden: Hidden,
+        request_P: IndexArray,
+        mine: Targets,
+        depth: int,
+    ) -> Answer:
+        """A block's answer where more than the model's scores decides."""
+
+        def fallback() -> npt.NDArray[np.float32]:
+            scores_BI = self.fallback.score(encode(block, self.fallback.max_len)).to(self.device)
+            return hidden.mask(scores_BI).float().cpu().numpy()
+
+        scores_BI = hidden.mask(self._scores(block)).float().cpu().numpy().copy()
+        moments = self._moments(requests, rows, block)
+        name = str(self.card.get("fallback", {}).get("name", "fallback")).replace("_", " ")
+        length = depth if not len(mine.item) else max(depth, LISTED)
+        shaped = plan.shape(scores_BI, block, moments, fallback, length, fallback_name=name)
+        candidates_B = (shaped.scores_BI > MINUS_INFINITY).sum(axis=1)
+        ranked = shaped.ranks(request_P, mine.item) if len(mine.item) else NO_RANKS
+        lists = (shaped.items_BK[:, :depth], shaped.scores_BK[:, :depth])
+        return Answer(rows, *lists, candidates_B, shaped.fallback_B, *ranked, mine.offsets, shaped.why)
+
+    def _moments(self, requests: Requests, rows: IndexArray, block: Histories) -> list[Moment]:
+        """When and in what context each request asks; one that is not cut from a log asks at the log's end."""
+        now_B = block.request_time_B
+        if requests.rows is None and np.isnan(now_B).any():
+            now_B = np.where(np.isnan(now_B), self.sequences.newest, now_B)
+        nothing: Mapping[str, Any] = {}
+        contexts = [nothing] * len(rows) if requests.context is None else [requests.context[row] for row in rows]
+        return [Moment(now, context) for now, context in zip(now_B.tolist(), contexts, strict=True)]
+
+    def _item_vectors(self) -> npt.NDArray[np.float32]:
+        assert isinstance(self.model, Vectors)
+        with torch.no_grad():
+            return self.model.item_vectors().float().cpu().numpy()
+
+    def _parts(self, histories: Histories, *, dense: bool = False) -> Iterator[tuple[IndexArray, Finder | None]]:
         """Requests to answer together, and what finds their items; strangers are never among others."""
-        finder = self._finder()
+        finder = None if dense else self._finder()
         strange_B = histories.lengths == 0
         known, strange = (np.flatnonzero(mask_B) for mask_B in (~strange_B, strange_B))
         for block in self._blocks(histories.take(known), finder):
@@ -390,9 +477,10 @@ class Recommender:
         request_P, item_P = (torch.from_numpy(column.astype(np.int64)) for column in block.pairs())
         return Hidden(request_P.to(self.device), item_P.to(self.device), allowed_I)
 
-    def _allowed(self, requests: Requests) -> Tensor | None:
+    def _allowed(self, requests: Requests, gate_I: npt.NDArray[np.bool_] | None = None) -> Tensor | None:
+        """The items that constraints and, where that is all they do, rules allow; None for all."""
         if not requests.exclude and requests.only is None:
-            return None
+            return None if gate_I is None else torch.from_numpy(gate_I).to(self.device)
         allowed_I = np.full(len(self.items) + 1, requests.only is None)
         if requests.only is not None:
             known = self.items.indices(requests.only)
@@ -406,6 +494,8 @@ class Recommender:
         allowed_I[0] = False
         if not allowed_I.any():
             raise DataError("`exclude` and `only` together leave no item to recommend.", hint="Allow at least one.")
+        if gate_I is not None:
+            allowed_I &= gate_I
         return torch.from_numpy(allowed_I).to(self.device)
 
     def _known_items(self, items: Sequence[Id]) -> IndexArray:
@@ -414,3 +504,10 @@ class Recommender:
             unknown = items[int(np.flatnonzero(index == 0)[0])]
             raise UnknownIdError(f"The item {unknown!r} is not in the run's item table.", hint="Check its spelling.")
         return index
+
+
+def _training_part(split: Split | None, events: Events | None) -> Callable[[], Events] | None:
+    """What reads the events that may be learned from: before the test; all where nothing was split."""
+    if split is not None:
+        return lambda: split.train
+    return None if events is None else lambda: events

@@ -25,6 +25,9 @@ def requests_of(
     exclude: Iterable[Id],
     only: Iterable[Id] | None,
     seen: bool | None,
+    wanted: str | None = None,
+    rules: Iterable[str] | None = None,
+    strategy: str | None = None,
     context: Mapping[str, Any] | None = None,
 ) -> Requests:
     """Requests that all ask the same of different people; see `Recommender.recommend`.
@@ -39,6 +42,8 @@ def requests_of(
         raise DataError("Expected a list of items, got one text.", hint='Give exclude=["i7"] or only=["i7", "i9"].')
     if context is not None and not isinstance(context, Mapping):
         raise DataError(f"context = {context!r}: expected names and values.", hint='Give context={"device": "phone"}.')
+    if isinstance(rules, str):
+        raise DataError("Expected a list of rules, got one text.", hint='Give rules=["deny where price > 100"].')
     asked = users if users is None or isinstance(users, pl.Series) else _series(list(users))
     lists = None
     if histories is not None:
@@ -53,6 +58,9 @@ def requests_of(
         exclude=tuple(exclude),
         only=None if only is None else tuple(only),
         seen=seen,
+        filter=wanted,
+        rules=None if rules is None else tuple(rules),
+        strategy=strategy,
         context=[context] * size if context else None,
     )
 

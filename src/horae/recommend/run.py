@@ -39,8 +39,9 @@ from horae.errors import RunError, StoreError
 from horae.models.compose import compose
 from horae.models.opponents import make_opponent
 from horae.recipe import TABLES, Recipe, to_toml
+from horae.recommend.calibration import Calibration
 from horae.recommend.device import device_of
-from horae.recommend.recommender import Calibration, Recommender
+from horae.recommend.recommender import Recommender
 from horae.schema import DataReport, Events
 from horae.sequences.context import ContextColumns
 from horae.sequences.history import Sequences
@@ -115,7 +116,6 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Recommender
     fallback.load_arrays(_under(arrays, "fallback."), len(items))
     events, split = _read_events(folder, card)
     catalog = folder / "catalog.parquet"
-    calibration = card.get("calibration")
     empty = Events(_no_events(items), DataReport())
     return Recommender(
         model=model,
@@ -125,7 +125,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Recommender
         include_seen=card["include_seen"],
         events=events,
         split=split,
-        calibration=Calibration(**calibration) if calibration else None,
+        calibration=_calibration(card.get("calibration")),
         catalog=pl.read_parquet(catalog) if catalog.exists() else None,
         card=card,
         device=where,
@@ -228,6 +228,13 @@ def _read_events(folder: Path, card: Mapping[str, Any]) -> tuple[Events | None, 
     events = Events(frame.drop("part"), DataReport.from_dict(card["data_report"]))
     facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
     return events, Split(events, frame["part"], **facts) if facts else None
+
+
+def _calibration(fitted: Mapping[str, Any] | None) -> Calibration | None:
+    if not fitted:
+        return None
+    knots = tuple((float(score), float(chance)) for score, chance in fitted.get("knots", ()))
+    return Calibration(fitted["slope"], fitted["intercept"], knots)
 
 
 def _no_events(items: Vocabulary) -> pl.DataFrame:

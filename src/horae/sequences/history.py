@@ -130,6 +130,7 @@ class Sequences:
         self._row_feature_RF = flat.feature_NF
         self._late: dict[int, list[Flat]] = {}
         self._strange = False
+        self._newest_late = UNKNOWN
 
     @classmethod
     def from_events(
@@ -194,6 +195,16 @@ class Sequences:
     def has_unknown_times(self) -> bool:
         """Is there an event of which nobody knows when it was? Asked of the log, not of what was appended."""
         return any(np.isnan(self._events.time_N[at : at + BLOCK]).any() for at in range(0, len(self._events), BLOCK))
+
+    @property
+    def newest(self) -> float:
+        """Unix seconds of the latest event of all, appended ones too; NaN where no time is known."""
+        return float(np.fmax(self._newest, self._newest_late))
+
+    @cached_property
+    def _newest(self) -> float:
+        pieces = [self._events.time_N[at : at + BLOCK] for at in range(0, len(self._events), BLOCK)]
+        return float(np.fmax.reduce([np.fmax.reduce(piece) for piece in pieces])) if pieces else UNKNOWN
 
     def user_of_N(self) -> IndexArray:
         """The user index, from 1, of every event."""
@@ -269,7 +280,9 @@ class Sequences:
         known, on what is not.
         """
         self.users.append([user])
-        self._late.setdefault(self.users.index(user), []).append(self._encode([event]))
+        flat = self._encode([event])
+        self._late.setdefault(self.users.index(user), []).append(flat)
+        self._newest_late = float(np.fmax(self._newest_late, flat.time_N[0]))
 
     def _encode(self, events: Sequence[HistoryEvent]) -> Flat:
         behavior_of = {name: index for index, name in enumerate(self.behaviors, start=1)}

@@ -47,6 +47,8 @@ class Recommending(Protocol):
         at: datetime | None = None,
         exclude: Iterable[Id] = (),
         only: Iterable[Id] | None = None,
+        filter: str | None = None,
+        strategy: str | None = None,
         context: Mapping[str, Any] | None = None,
     ) -> Recommendations:
         """Rank items for each user or history."""

@@ -81,9 +81,14 @@ class RecommendationsBody(Body):
     )
     exclude: list[WireId] = Field(default=[], description="Items not to recommend.")
     only: list[WireId] | None = Field(default=None, description="Nothing but these items.")
+    filter: Annotated[StrictStr, Field(min_length=1, max_length=10_000)] | None = Field(
+        default=None, description="A condition on the catalog's columns that every item has to meet: `price < 20`."
+    )
+    strategy: Literal["model", "confidence", "interest", "context", "combined"] | None = Field(
+        default=None, description="What orders the items, in place of the run's strategy."
+    )
     context: dict[str, Any] = Field(
-        default={},
-        description="What is known when asking, by column of the log, such as device; `meta` notes what was not used.",
+        default={}, description="What is known when asking, such as device; `meta` notes what was not used."
     )
 
     @model_validator(mode="after")
@@ -94,7 +99,9 @@ class RecommendationsBody(Body):
 
     def request(self) -> dict[str, Any]:
         """As the recommender takes it."""
-        constraints = {"k": self.k, "at": self.at, "exclude": self.exclude, "only": self.only, "context": self.context}
+        constraints: dict[str, Any] = {"k": self.k, "at": self.at, "exclude": self.exclude, "only": self.only}
+        more = {"filter": self.filter, "strategy": self.strategy, "context": self.context}
+        constraints |= {name: value for name, value in more.items() if value}
         if self.history is None:
             return {"users": [self.user_id], **constraints}
         events = [one.event() if isinstance(one, HistoryBody) else HistoryEvent(one) for one in self.history]
@@ -102,12 +109,13 @@ class RecommendationsBody(Body):
 
 
 class Recommended(BaseModel):
-    """One item of a list; `source` is the recipe's name, or `fallback`."""
+    """One item of a list; `source` is the recipe's name, or `fallback`; `rules`, where there are any, moved it."""
 
     item_id: Id
     score: float
     rank: int
     source: str
+    rules: list[str] | None = None
 
 
 class Meta(BaseModel):

@@ -110,9 +110,9 @@ def filled(recipe: Recipe) -> Recipe:
     Raises:
         RecipeError: As in `train`.
     """
-    read_settings(RecommendSettings, recipe.recommend, "[recommend]")
+    listed = asdict(read_settings(RecommendSettings, recipe.recommend, "[recommend]"))
+    recommend = {key: list(value) if isinstance(value, tuple) else value for key, value in listed.items()}
     model = resolved(recipe.model)
-    recommend = asdict(read_settings(RecommendSettings, recipe.recommend, "[recommend]"))
     if recommend["index"] == "approximate" and "encoder" not in model:
         raise RecipeError(
             '[recommend] index = "approximate" has no effect: only networks have item vectors to search.',

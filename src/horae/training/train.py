@@ -23,6 +23,7 @@ from horae.data.split import Split, split_by_time, split_leave_one_out
 from horae.data.stand_in import with_stand_in
 from horae.errors import DataError
 from horae.evaluation.forecasts.judge import calibrated_levels
+from horae.evaluation.validation import validation_cut
 from horae.models.compose import context_of
 from horae.models.ensemble import Ensemble, member_recipes
 from horae.models.opponents import make_opponent
@@ -37,6 +38,7 @@ from horae.sequences.history import Sequences, categories
 from horae.sequences.prepared import PreparedLog
 from horae.sequences.prepared_split import AnySplit, PreparedSplit, learned_from, split_prepared
 from horae.sequences.vocabulary import Vocabulary
+from horae.training.blend import learn_blend
 from horae.training.check import check
 from horae.training.choose import AUTO, asked, because_of, settled
 from horae.training.fitting import calibrated, cost, finish, fit_again, model_of, search
@@ -92,6 +94,7 @@ def train(
     where = options or Options()
     progress = where.progress or progress_for(None)
     recommender = _untrained(chosen, split, catalog, seed, device_of(where.device))
+    recommender.shaper.check()
     if choice is not None:
         recommender.card["chosen"] = choice.as_dict()
         progress.say(str(choice))
@@ -99,6 +102,8 @@ def train(
         progress.say(str(recommender.sequences.context))
     trained = search(recommender, split, seed, where, progress)
     recommender.calibration = calibrated(recommender, split, seed)
+    if chosen.recommend["strategy"] == "combined" and chosen.recommend["blend"] == "learned":
+        recommender.card["blend"] = _blend(recommender, split, seed)
     if isinstance(split, Split) and upcoming_of(recommender) is not None:
         recommender.card["forecast"] = calibrated_levels(recommender, split, seed=seed).as_dict()
     finish(recommender, split, trained, seed, where, progress)
@@ -134,7 +139,25 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
     fresh = _untrained(recommender.recipe, everything, recommender.catalog, seed, recommender.device)
     fit_again(fresh, recommender.card["training"], seed, where, where.progress or progress_for(None))
     card = {**recommender.card, "refit": True}
-    return replace(recommender, model=fresh.model, fallback=fresh.fallback, sequences=fresh.sequences, card=card)
+    return replace(
+        recommender,
+        model=fresh.model,
+        fallback=fresh.fallback,
+        sequences=fresh.sequences,
+        learned=fresh.learned,
+        card=card,
+    )
+
+
+def _blend(recommender: Recommender, split: AnySplit, seed: int) -> dict[str, float]:
+    """How much each part of the scores counts, by validation.
+
+    Raises:
+        DataError: A prepared log, or too few validation requests.
+    """
+    if isinstance(split, PreparedSplit):
+        raise DataError("A blend is learned from events in memory.", hint="Declare it: [recommend] weights = {...}.")
+    return learn_blend(recommender, split, validation_cut(split, limit=2_000, seed=seed), seed)
 
 
 def _for_prepared(recipe: Recipe) -> Recipe:

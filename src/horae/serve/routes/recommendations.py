@@ -18,16 +18,14 @@ def routes(engine: Engine) -> APIRouter:
     """The route over an engine."""
     router = APIRouter(prefix="/v1", tags=["recommendations"], responses=PROBLEMS)
 
-    @router.post("/recommendations")
+    @router.post("/recommendations", response_model_exclude_none=True)
     def recommend(body: RecommendationsBody) -> RecommendationsReply:
         """Recommend k items; a user without a history gets the fallback's list, and `meta` says so."""
         started = time.perf_counter()
         answer = engine.recommend(**body.request())
         seconds = time.perf_counter() - started
-        recommended = [
-            Recommended(item_id=item_id, score=score, rank=rank, source=source)
-            for item_id, score, rank, source in answer.frame.select("item_id", "score", "rank", "source").iter_rows()
-        ]
+        names = ("item_id", "score", "rank", "source", *(["rules"] if "rules" in answer.frame.columns else []))
+        recommended = [Recommended(**row) for row in answer.frame.select(names).iter_rows(named=True)]
         recipe = engine.recommender.recipe.name
         meta = Meta(
             run=engine.run,

@@ -1,0 +1,156 @@
+"""The `[recommend]` table: what a list is made of beyond the model's scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from horae.errors import DataError, RecipeError
+from horae.recommend.rules.syntax import parse_rule
+
+__all__ = ["PARTS", "STRATEGIES", "RecommendSettings", "StrategyName"]
+
+StrategyName = Literal["model", "confidence", "interest", "context", "combined"]
+STRATEGIES: Final = ("model", "confidence", "interest", "context", "combined")
+PARTS: Final = ("model", "interest", "context")
+"""What `combined` blends."""
+CONTEXTS: Final = ("hour", "weekday")
+
+
+@dataclass(frozen=True)
+class RecommendSettings:
+    """The `[recommend]` table."""
+
+    seen: Literal["auto", "include", "exclude"] = field(
+        default="auto",
+        metadata={"doc": "May an item of the history be recommended again? `auto` decides by the data's repeat share."},
+    )
+    index: Literal["exact", "approximate"] = field(
+        default="exact",
+        metadata={
+            "doc": "How a network's best items are found: `exact` misses none; `approximate` (extra `ann`) reads "
+            "a part of the catalog, worth it from millions of items."
+        },
+    )
+    strategy: StrategyName = field(
+        default="model",
+        metadata={
+            "doc": "What orders the items: the model's score; the same with a floor of `confidence`; with the user's "
+            "`interest` in what items are like; with the `context` of the request; or all of them `combined`."
+        },
+    )
+    rules: tuple[str, ...] = field(
+        default=(), metadata={"doc": "Business rules over the catalog's columns; see docs/strategies.md."}
+    )
+    if_none: Literal["fallback", "nothing"] = field(
+        default="fallback",
+        metadata={
+            "doc": "What is shown where the allow rules leave no item: the fallback's items that no rule denies."
+        },
+    )
+    calibration: Literal["temperature", "isotonic", "auto"] = field(
+        default="temperature",
+        metadata={
+            "doc": "What makes probabilities of scores, fitted on validation: a slope and a shift; a rising staircase; "
+            "or the one of them that tells held-out validation pairs better."
+        },
+    )
+    floor: float = field(
+        default=0.5, metadata={"doc": "Of `confidence`: the least probability that an item may be shown with."}
+    )
+    below_floor: Literal["fallback", "nothing"] = field(
+        default="fallback",
+        metadata={
+            "doc": "Of `confidence`: places that no item is sure enough for go to the fallback's items, so that there "
+            "are always k; or to nothing."
+        },
+    )
+    weights: dict[str, float] = field(
+        default_factory=dict,
+        metadata={
+            "doc": "Of `combined`: how much each part counts; empty: `{model = 1, interest = 0.3, context = 0.3}`."
+        },
+    )
+    blend: Literal["declared", "learned"] = field(
+        default="declared", metadata={"doc": "Of `combined`: `weights`, or weights learned on validation."}
+    )
+    interest_weight: float = field(
+        default=0.3, metadata={"doc": "Of `interest`: standard deviations of the score that one of the match counts."}
+    )
+    context_weight: float = field(
+        default=0.3, metadata={"doc": "Of `context`: standard deviations of the score that a factor of e counts."}
+    )
+    context_by: tuple[str, ...] = field(
+        default=CONTEXTS,
+        metadata={
+            "doc": "Of `context`: `hour`, `weekday` (UTC), or columns of the log that requests name in `context`."
+        },
+    )
+    interest_columns: tuple[str, ...] = field(
+        default=(), metadata={"doc": "Columns that say what items are like; empty: categories, brands and the like."}
+    )
+    half_life_days: float = field(
+        default=30.0, metadata={"doc": "After so many days an event counts half as an interest."}
+    )
+    diversity: Literal["none", "mmr", "dpp"] = field(
+        default="none",
+        metadata={
+            "doc": "Keep lists from being all alike: maximal marginal relevance, or a determinantal point process."
+        },
+    )
+    diversity_by: Literal["auto", "vectors", "together", "catalog"] = field(
+        default="auto",
+        metadata={
+            "doc": "What makes items alike: the network's vectors, the users that they share, or the catalog's "
+            "categories; `auto` takes the first that there is, of catalog, vectors, together."
+        },
+    )
+    trade_off: float = field(
+        default=0.7, metadata={"doc": "Of diversity: 1 minds the score alone, 0 the variety alone."}
+    )
+    pool: int = field(default=100, metadata={"doc": "Of diversity and exposure: the best so many items are looked at."})
+    freshness: float = field(
+        default=0.0, metadata={"doc": "Standard deviations of the score that a brand-new item gains; 0: none."}
+    )
+    freshness_days: float = field(default=14.0, metadata={"doc": "After so many days the gain is half."})
+    exposure_by: str = field(
+        default="", metadata={"doc": "A column: exposure is measured for its groups, before and after; empty: none."}
+    )
+    exposure_shares: dict[str, float] = field(
+        default_factory=dict, metadata={"doc": "The least share of the places that a group of `exposure_by` is due."}
+    )
+
+    def __post_init__(self) -> None:
+        for text in self.rules:
+            try:
+                parse_rule(text)
+            except DataError as error:
+                raise RecipeError(f"[recommend] rules: {error.message}", hint=error.hint) from error
+        for name, low, high in _RANGES:
+            if not low <= getattr(self, name) <= high:
+                raise RecipeError(
+                    f"[recommend] {name} = {getattr(self, name)}: expected {low} to {high}.", hint=f"Change {name}."
+                )
+        for part, weight in self.weights.items():
+            if part not in PARTS or abs(weight) > 1e6:
+                raise RecipeError(f"[recommend] weights.{part} = {weight}.", hint=f"Parts are {', '.join(PARTS)}.")
+        if self.weights and self.blend == "learned":
+            raise RecipeError("[recommend] weights have no effect where blend is learned.", hint="Give one of them.")
+        if self.exposure_shares and not self.exposure_by:
+            raise RecipeError("[recommend] exposure_shares needs exposure_by.", hint='Add exposure_by = "brand".')
+        if sum(self.exposure_shares.values()) > 1 + 1e-9 or min(self.exposure_shares.values(), default=0.0) < 0:
+            raise RecipeError(
+                "[recommend] exposure_shares: expected at least 0 each, at most 1 together.", hint="Lower them."
+            )
+
+
+_RANGES: Final = (
+    ("floor", 0.0, 1.0),
+    ("interest_weight", 0.0, 1e3),
+    ("context_weight", 0.0, 1e3),
+    ("half_life_days", 1e-3, 1e5),
+    ("trade_off", 0.0, 1.0),
+    ("pool", 1, 10_000),
+    ("freshness", 0.0, 1e3),
+    ("freshness_days", 1e-3, 1e5),
+)
