@@ -105,8 +105,8 @@ class FolderImageEncoder:
             if isinstance(said, int):
                 return said, said
             if isinstance(said, dict):
-                edge = said.get("shortest_edge", 224)
-                return int(said.get("height", edge)), int(said.get("width", edge))
+                edge = int(said.get("shortest_edge") or 224)
+                return int(said.get("height") or edge), int(said.get("width") or edge)
         return 224, 224
 
     def _vectors(self, pictures: Sequence[Any]) -> FloatArray:
