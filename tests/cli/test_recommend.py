@@ -19,7 +19,7 @@ def test_a_user_gets_k_items_as_json_and_as_csv(horae, run):
 def test_context_is_taken_as_typed_and_what_the_run_does_not_use_is_said(horae, run):
     said = ("--context", "device=mobile", "--context", "place=a=b")
     document = horae("recommend", run, "--user", "007", *said, "--json").json
-    assert document["notes"] == ["`context` was not used: this run's model does not look at it."]
+    assert document["notes"] == ["`context` was not used: neither this run's model nor its rules look at it."]
     history = '[{"item_id": "i1", "context": {"device": "mobile"}}]'
     assert (
         horae("recommend", run, "--history", history, *said, "-k", "2", "--json").json["notes"][-1].startswith("`con")

@@ -124,7 +124,7 @@ def test_what_was_not_used_is_noted(run, context, told):
 def test_a_run_that_is_told_nothing_says_so():
     options = Options(progress=Quiet())
     plain = horae.train(device_log(), "popularity", options=options)
-    unused = ("`context` was not used: this run's model does not look at it.",)
+    unused = ("`context` was not used: neither this run's model nor its rules look at it.",)
     assert plain.recommend(users=["u001"], context={"device": "phone"}).notes == unused
 
 

@@ -58,7 +58,6 @@ def test_constraints_reach_the_recommender_as_they_are(client: Client, echo: Ech
         "at": datetime(2024, 4, 1, tzinfo=UTC),
         "exclude": ["i1", 2],
         "only": ["i3"],
-        "context": {},
     }
 
 
