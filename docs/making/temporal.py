@@ -50,12 +50,22 @@ def series(result: Mapping[str, Any]) -> Said:
         mase = {method: row["mase"] for method, row in one["methods"].items() if row.get("mase") is not None}
         networks = [method for method in one["networks_against_seasonal_naive"] if method in mase]
         shown = dict.fromkeys([one["model"], *sorted(networks, key=mase.__getitem__)[:1], *SHOWN])
-        told = ", ".join(f"`{method}` {mase[method]:.3f}" for method in shown if method in mase)
+        told = ", ".join(f"`{method}` {_beside(one, method)}" for method in shown if method in mase)
         what = (
             f"{name}, {one['series']} series, 28 days ahead: MASE",
             f"{name}，{one['series']} 条序列，提前 28 天：MASE",
         )
         yield what, f"{told} (auto: `{one['model']}`)"
+
+
+def _beside(one: Mapping[str, Any], method: str) -> str:
+    """A method's MASE; of one that had the largest series only, how far `auto` is from it on these."""
+    row = one["methods"][method]
+    if row["series"] == one["series"]:
+        return f"{row['mase']:.3f}"
+    return (
+        f"{row['mase']:.3f} on the largest {row['series']}, where auto is {_gap(one['against'][method]['mase'], 1, 3)}"
+    )
 
 
 def anomalies(result: Mapping[str, Any]) -> Said:
