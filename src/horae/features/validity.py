@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from horae.data.understanding.times import read_times
+from horae.data.understanding.times import known_times
 from horae.errors import DataError
 from horae.features.book import LineBlock
 from horae.features.scans import IndexArray
@@ -112,15 +112,9 @@ def _check_columns(frame: pl.DataFrame, keys: Sequence[str], name: str) -> None:
 def _micros(frame: pl.DataFrame, column: str, open_: int, name: str) -> pl.Expr:
     if column not in frame.columns:
         return pl.lit(open_, dtype=pl.Int64).alias(column)
-    times = read_times(frame[column])
-    bad = np.flatnonzero(times.bad.to_numpy())
-    if len(bad):
-        raise DataError(
-            f"{name}: {column} of {len(bad):,} rows is no time, such as {frame[column][int(bad[0])]!r} in row "
-            f"{bad[0] + 1}.",
-            hint="Write it like 2024-05-31 or 2024-05-31T18:00:00+02:00; leave it empty where it is open.",
-        )
-    return pl.lit(times.values.to_physical().cast(pl.Int64).fill_null(open_)).alias(column)
+    hint = "Write it like 2024-05-31 or 2024-05-31T18:00:00+02:00; leave it empty where it is open."
+    times = known_times(frame[column], f"{name}: {column}", "rows", hint)
+    return pl.lit(times.to_physical().cast(pl.Int64).fill_null(open_)).alias(column)
 
 
 def _shown(frame: pl.DataFrame, keys: Sequence[str]) -> str:

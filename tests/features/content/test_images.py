@@ -8,7 +8,7 @@ import pytest
 from horae.errors import DataError
 from horae.features.content.encode import encode_images
 from horae.features.content.images import ColorEncoder, picture_of
-from tests.features.content.models import vit
+from tests.features.content.models import vision
 
 Image = pytest.importorskip("PIL.Image", reason="needs the extra image")
 
@@ -93,18 +93,20 @@ def test_paths_and_missing_files_are_read_and_each_content_once(tmp_path):
     assert np.array_equal(encode_images(pictures, cache=tmp_path / "cache"), vector_NC)
 
 
-def test_a_vision_model_from_a_folder(tmp_path):
+@pytest.mark.parametrize(("kind", "width"), [("vit", 8), ("dino", 8), ("resnet", 12), ("clip", 6)])
+def test_a_vision_model_from_a_folder(tmp_path, kind, width):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers", reason="needs the extra text")
-    folder = vit(tmp_path / "vit")
+    folder = vision(tmp_path / kind, kind)
     pictures = [saved(plain("red", (32, 32))), b"broken", saved(plain("blue", (32, 32)))]
     vector_NC = encode_images(pictures, str(folder), cache=False)
-    model = transformers.ViTModel.from_pretrained(folder).eval()
-    pixel_3YX = torch.tensor([1.0, -1.0, -1.0]).view(3, 1, 1).expand(3, 32, 32)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    pixel_B3YX = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
     with torch.inference_mode():
-        wanted = model(pixel_values=pixel_3YX[None]).pooler_output[0].numpy()
+        ask = model.get_image_features if kind == "clip" else model
+        wanted = ask(pixel_values=pixel_B3YX).pooler_output.flatten().numpy()
     assert np.allclose(vector_NC[0], wanted / np.linalg.norm(wanted), atol=1e-5)
-    assert vector_NC.shape == (3, 8) and not vector_NC[1].any() and vector_NC[2].any()
+    assert vector_NC.shape == (3, width) and not vector_NC[1].any() and vector_NC[2].any()
     (folder / "preprocessor_config.json").unlink()
     with pytest.raises(DataError, match="preprocessor_config"):
         encode_images(pictures, str(folder), cache=False)

@@ -89,6 +89,26 @@ def read_times(raw: pl.Series, timezone: str | None = None) -> Times:
     return _from_text(text, zone)
 
 
+def known_times(raw: pl.Series, what: str, rows: str, hint: str) -> pl.Series:
+    """Times of a column in which a cell is a time or empty.
+
+    Args:
+        raw: As for `read_times`.
+        what: The column, as the error names it.
+        rows: What its cells belong to, such as `items`.
+        hint: How to write them.
+
+    Raises:
+        DataError: A cell is no time; one such is shown.
+    """
+    times = read_times(raw)
+    bad = times.bad.arg_true()
+    if len(bad):
+        row = int(bad[0])
+        raise DataError(f"{what} of {len(bad):,} {rows} is no time, such as {raw[row]!r} in row {row + 1}.", hint=hint)
+    return times.values
+
+
 def resolution(values: pl.Series) -> str:
     """The coarsest unit of which all times are whole multiples."""
     micros = values.to_physical().drop_nulls()

@@ -20,7 +20,7 @@ import polars as pl
 
 from horae.data.sources import read_table
 from horae.data.understanding.names import rank
-from horae.data.understanding.times import read_times
+from horae.data.understanding.times import known_times
 from horae.errors import DataError, StoreError
 from horae.features.content.encoder import FloatArray
 from horae.schema import ITEM, TIME_TYPE, DataReport, IndexArray, Step
@@ -237,15 +237,9 @@ def launch_times(frame: pl.DataFrame) -> pl.Series | None:
     """
     if LAUNCH_TIME not in frame.columns:
         return None
-    times = read_times(frame[LAUNCH_TIME])
-    bad = np.flatnonzero(times.bad.to_numpy())
-    if len(bad):
-        raise DataError(
-            f"{LAUNCH_TIME} of {len(bad):,} items is no time, such as {frame[LAUNCH_TIME][int(bad[0])]!r} in row "
-            f"{bad[0] + 1}.",
-            hint="Write it like 2024-05-31; leave it empty where it is unknown.",
-        )
-    return times.values.cast(TIME_TYPE).rename(LAUNCH_TIME)
+    hint = "Write it like 2024-05-31; leave it empty where it is unknown."
+    times = known_times(frame[LAUNCH_TIME], LAUNCH_TIME, "items", hint)
+    return times.cast(TIME_TYPE).rename(LAUNCH_TIME)
 
 
 def _key(frame: pl.DataFrame, label: str) -> str:
