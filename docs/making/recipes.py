@@ -18,6 +18,7 @@ __all__ = ["recipes_page"]
 def recipes_page() -> Iterator[str]:
     """Every key of every table, and each recipe as it is installed."""
     from horae.data.settings import DataSettings
+    from horae.features.content.settings import ContentSettings
     from horae.models.compose import model_keys
     from horae.models.encoders import ENCODERS
     from horae.models.network import NetworkSettings
@@ -28,7 +29,7 @@ def recipes_page() -> Iterator[str]:
     from horae.training.tuning.ranges import FOR_NETWORKS, Span
 
     yield "# Recipes"
-    yield "A recipe is a TOML file with up to five tables. A key that does not exist, has the wrong type, or has no"
+    yield "A recipe is a TOML file with up to six tables. A key that does not exist, has the wrong type, or has no"
     yield "effect beside the others is an error. `horae recipes show NAME` prints a recipe with every default filled"
     yield "in; `--set table.key=value` overrides one key."
     yield ""
@@ -37,6 +38,11 @@ def recipes_page() -> Iterator[str]:
     yield "How the log is cleaned."
     yield ""
     yield _keys(DataSettings)
+    yield "## [content]"
+    yield ""
+    yield "What items say and show, for models that look at it ([content](../content.md)); nothing, unless a key names it."
+    yield ""
+    yield _keys(ContentSettings)
     yield "## [model]"
     yield ""
     yield f"Either `encoder` (one of {listed(ENCODERS)}) or `opponent` (see [models](../models.md)); or `ensemble` and"

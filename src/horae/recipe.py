@@ -1,9 +1,9 @@
 """Recipes: TOML in, checked dataclasses out. An unknown key, a wrong type or an impossible value is an error here.
 
-A recipe has four tables: `[data]` `[model]` `[train]` `[recommend]`. Each room owns the dataclass of its own table and
-asks `settings` to fill it; this module knows none of them. Not knowing them, it cannot tell a key without effect: that
-is the business of whoever composes the parts (`horae.models.compose`). A fifth, `[tune]`, holds ranges for keys of the
-others (`horae.training.tuning.ranges`); it makes no run, so no run keeps it.
+A recipe has five tables: `[data]` `[content]` `[model]` `[train]` `[recommend]`. Each room owns the dataclass of its
+own table and asks `settings` to fill it; this module knows none of them. Not knowing them, it cannot tell a key without
+effect: that is the business of whoever composes the parts (`horae.models.compose`). A sixth, `[tune]`, holds ranges for
+keys of the others (`horae.training.tuning.ranges`); it makes no run, so no run keeps it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from horae.errors import RecipeError
 
 __all__ = ["Recipe", "load_recipe", "recipe_names", "settings", "to_toml"]
 
-TABLES = ("data", "model", "train", "recommend")
+TABLES = ("data", "content", "model", "train", "recommend")
 READ = (*TABLES, "tune")
 Table = Mapping[str, Any]
 T = TypeVar("T")
@@ -37,6 +37,7 @@ class Recipe:
     name: str
     about: str = ""
     data: Table = field(default_factory=dict)
+    content: Table = field(default_factory=dict)
     model: Table = field(default_factory=dict)
     train: Table = field(default_factory=dict)
     recommend: Table = field(default_factory=dict)

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from tests.contents import content_for
 from tests.logs import chain_log, events_of
 
 from horae.models.compose import compose
@@ -34,6 +35,7 @@ LOG = in_context(chain_log(users=150, items=12, length=10))
 ITEMS = Vocabulary.of(LOG.frame["item_id"])
 CONTEXT = ContextColumns.learned(LOG, ["device", "price"])
 SEQUENCES = Sequences.from_events(LOG, ITEMS, None, CONTEXT)
+CONTENT = content_for(ITEMS, unknown=("i003",))
 
 NETWORKS = {
     "sasrec": {"encoder": "transformer", "num_layers": 1, "num_heads": 2},
@@ -55,7 +57,19 @@ NETWORKS |= {
 }
 TOLD = {"context": ["device", "price"], "request_context": ["device"]}
 NETWORKS |= {f"{name}-context": {**NETWORKS[name], **TOLD} for name in ("sasrec", "bert4rec")}
-ORDER_BLIND = {"popularity", "recent_popularity", "item_knn", "user_knn", "session_knn", "ease", "ials"}
+NETWORKS |= {
+    fusion: {**NETWORKS["sasrec"], "fusion": fusion} for fusion in ("content", "sum", "gate", "concat", "attention")
+}
+ORDER_BLIND = {
+    "popularity",
+    "recent_popularity",
+    "item_knn",
+    "user_knn",
+    "session_knn",
+    "ease",
+    "ials",
+    "content_neighbours",
+}
 
 
 def tables():
@@ -82,7 +96,7 @@ def fit(table, seed):
     torch.manual_seed(seed)
     if "ensemble" in table:
         return Ensemble([fit(member["model"], seed) for member in table["ensemble"]], len(ITEMS))
-    model = compose(table, len(ITEMS), 1)
+    model = compose(table, len(ITEMS), 1, CONTENT)
     if not isinstance(model, Network):
         return model.fit(SEQUENCES)
     if model.features is not None:
@@ -150,7 +164,7 @@ def test_loaded_again_it_scores_the_same_to_the_last_bit(named):
     name, table = named
     model, batch = trained(name, table), batch_of(line(0, 3), line(4, 4))
     copies = {key: value.clone() for key, value in model.arrays().items()}
-    again = compose(table, len(ITEMS), 1).load_arrays(copies, len(ITEMS))
+    again = compose(table, len(ITEMS), 1, CONTENT).load_arrays(copies, len(ITEMS))
     if isinstance(again, torch.nn.Module):
         again.eval()
     assert torch.equal(score(again, batch), score(model, batch))

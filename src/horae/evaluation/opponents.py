@@ -24,6 +24,7 @@ from horae.sequences.prepared_split import AnySplit, learned_from
 __all__ = ["LIVE", "choose", "opponents_of"]
 
 LIVE = "recent_popularity_live"
+READS = "content_neighbours"
 CHOOSES = "ndcg@10"
 
 
@@ -36,10 +37,14 @@ def opponents_of(
     chosen: dict[str, dict[str, Any]] = {}
     for name in names if names is not None else [*OPPONENTS, LIVE]:
         kind = "recent_popularity" if name == LIVE else name
+        if kind == READS and recommender.content is None:
+            if names is not None:
+                beside[name] = "It needs to know what items say: [content] text, and a catalog."
+            continue
         try:
             if kind not in chosen:
                 chosen[kind] = choose(kind, {}, recommender, split)
-            model: Model = make_opponent(kind, chosen[kind]).fit(known)
+            model: Model = make_opponent(kind, chosen[kind], recommender.content).fit(known)
             if name == LIVE:
                 assert isinstance(model, RecentPopularity)
                 model = model.live(recommender.sequences)
@@ -65,7 +70,7 @@ def choose(name: str, table: Mapping[str, Any], recommender: Recommender, split:
     sequences = learned_from(split, "fit", recommender.sequences)
 
     def reached(candidate: Mapping[str, Any]) -> float:
-        model = make_opponent(name, candidate).fit(sequences)
+        model = make_opponent(name, candidate, recommender.content).fit(sequences)
         return quality(replace(recommender, model=model), cut)[CHOOSES]
 
     return max(tables, key=reached)  # the first of equals

@@ -10,10 +10,11 @@ from typing import Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
+from horae.features.content.of_items import ItemContent
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
 
-__all__ = ["Following", "Model", "Opponent"]
+__all__ = ["Following", "Model", "Opponent", "Reading"]
 
 
 @runtime_checkable
@@ -55,6 +56,15 @@ class Opponent(Model, Protocol):
 
     def fit(self, sequences: Sequences) -> Self:
         """Learn from all of `sequences`; what it may not see must not be in there."""
+        ...
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """An opponent that looks at what items say and show."""
+
+    def read(self, content: ItemContent) -> Self:
+        """Take it, before the fit."""
         ...
 
 

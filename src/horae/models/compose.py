@@ -14,6 +14,7 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 from torch import nn
 
 from horae.errors import RecipeError
+from horae.features.content.of_items import ItemContent
 from horae.models.base import Model
 from horae.models.encoders import ENCODERS, Encoder
 from horae.models.encoders.dropout import choose_kind
@@ -21,20 +22,19 @@ from horae.models.ensemble import Ensemble, as_table, member_recipes
 from horae.models.heads import NextItem, Value
 from horae.models.history_features import HistoryFeatures
 from horae.models.history_numbers import features_of
-from horae.models.items.ids import IdTable
 from horae.models.moments import Moments
 from horae.models.network import Network, NetworkSettings
 from horae.models.opponents import OPPONENTS, make_opponent, settings_of, variants
 from horae.recipe import Table, settings
 
-__all__ = ["compose", "context_of", "model_keys", "resolved"]
+__all__ = ["compose", "context_of", "model_keys", "reads_content", "resolved"]
 
 WHERE = "[model]"
 Key = tuple[str, Any, str]
 """A key's type as text, its default, and what it does."""
 
 
-def compose(table: Table, num_items: int, num_behaviors: int) -> Model:
+def compose(table: Table, num_items: int, num_behaviors: int, content: ItemContent | None = None) -> Model:
     """Make the model that a recipe's `[model]` table describes.
 
     Args:
@@ -42,17 +42,18 @@ def compose(table: Table, num_items: int, num_behaviors: int) -> Model:
             alone.
         num_items: I, without padding.
         num_behaviors: Behaviors of the vocabulary, without the unknown one.
+        content: What the items say and show, for models that look at it.
 
     Raises:
         RecipeError: None or several are named, no such part, a key without effect, an impossible value.
     """
     chosen = _choice(table)
     if chosen == "ensemble":
-        members = [compose(member.model, num_items, num_behaviors) for member in member_recipes(table)]
+        members = [compose(member.model, num_items, num_behaviors, content) for member in member_recipes(table)]
         return cast(Model, Ensemble(members, num_items))
     if chosen == "opponent":
         _opponent_settings(table)
-        return make_opponent(table["opponent"], _rest(table, "opponent"))
+        return make_opponent(table["opponent"], _rest(table, "opponent"), content)
     shape, encoder_settings = _network_settings(table)
     make_encoder = _load(ENCODERS[table["encoder"]])[0]
     framing = shape.make_framing()
@@ -63,7 +64,7 @@ def compose(table: Table, num_items: int, num_behaviors: int) -> Model:
     behaviors = num_behaviors if shape.behavior_embedding else 0
     moments = Moments(shape.time_inputs, shape.dim, shape.time_encoding) if shape.time_inputs else None
     features = HistoryFeatures(features_of(shape.features), shape.dim) if shape.features else None
-    items = IdTable(num_items, shape.dim)
+    items = shape.make_items(num_items, content)
     upcoming = shape.make_upcoming(num_items, num_behaviors)
     more = (moments, features, shape.time_dropout, upcoming, shape.make_context(), shape.context_dropout)
     return cast(Model, Network(items, encoder, head, shape.max_len, behaviors, framing, *more))
@@ -88,7 +89,15 @@ def resolved(table: Table) -> dict[str, Any]:
     filled = {"encoder": table["encoder"], **dataclasses.asdict(shape), **dataclasses.asdict(encoder_settings)}
     for key in () if shape.also else ("also", "time_components", "value_scale"):
         del filled[key]  # a run that asks nothing more is written as it always was
+    for key in ("fusion", "content_hidden", "id_bound", "id_dropout") if shape.fusion == "ids" else ():
+        del filled[key]
     return {key: list(value) if isinstance(value, tuple) else value for key, value in filled.items()}  # as TOML has it
+
+
+def reads_content(table: Table) -> bool:
+    """Does the model, or a member of it, look at what items say and show?"""
+    members = [one.model for one in member_recipes(table)] if "ensemble" in table else [table]
+    return any(one.get("fusion", "ids") != "ids" or one.get("opponent") == "content_neighbours" for one in members)
 
 
 def context_of(table: Table, *keys: Literal["context", "request_context"]) -> tuple[str, ...]:

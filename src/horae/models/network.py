@@ -13,12 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from horae.errors import RecipeError, RunError
+from horae.features.content.of_items import ItemContent
 from horae.models.context_inputs import ContextInputs, without_some_context
 from horae.models.encoders import Encoder
 from horae.models.encoders.dropout import DropoutKind
 from horae.models.heads import Head
 from horae.models.history_features import HistoryFeatures
 from horae.models.history_numbers import features_of
+from horae.models.items import ItemTable
+from horae.models.items.fused import FusedTable, Fusion, FusionShape
 from horae.models.items.ids import IdTable
 from horae.models.moments import Moments, TimeEncoding, TimeInput, without_some_times
 from horae.models.upcoming.heads import QUESTIONS, Told, Upcoming
@@ -111,6 +114,27 @@ class NetworkSettings:
             "answers without it work; with context or request_context."
         },
     )
+    fusion: Fusion = field(
+        default="ids",
+        metadata={
+            "doc": "What an item's vector is made of: its `ids` alone, its `content` alone (see `[content]`), or both: "
+            "added (`sum`), by a learned `gate`, beside each other through a linear map (`concat`), or by `attention` "
+            "over the parts that are known."
+        },
+    )
+    content_hidden: int = field(
+        default=0, metadata={"doc": "Width of a hidden layer from content to vectors, beside the linear map; 0: none."}
+    )
+    id_bound: float = field(
+        default=0.0,
+        metadata={"doc": "Longest that an id's part may be, so that content keeps its say; 0.0: any length."},
+    )
+    id_dropout: float = field(
+        default=0.0,
+        metadata={
+            "doc": "Share of items that a training step knows by their content alone, so that new ones are at home."
+        },
+    )
     also: tuple[str, ...] = field(
         default=(),
         metadata={
@@ -146,12 +170,23 @@ class NetworkSettings:
         self._check_time()
         features_of(self.features)
         self._check_context()
+        self._check_fusion()
         if self.head == "value" and self.output_bias:
             raise RecipeError(
                 '[model] output_bias has no effect with head = "value", which always has one.',
                 hint="Remove output_bias.",
             )
         self._check_also()
+
+    def _check_fusion(self) -> None:
+        for key, without in (("content_hidden", ("ids",)), ("id_bound", UNMIXED), ("id_dropout", UNMIXED)):
+            if getattr(self, key) < 0 or (key == "id_dropout" and self.id_dropout >= 1):
+                raise RecipeError(f"[model] {key} = {getattr(self, key)} is not possible.", hint="0 leaves it out.")
+            if getattr(self, key) and self.fusion in without:
+                raise RecipeError(
+                    f'[model] {key} has no effect with fusion = "{self.fusion}".',
+                    hint=f'Remove {key}, or choose fusion = "sum".',
+                )
 
     def _check_also(self) -> None:
         for name in self.also:
@@ -224,6 +259,18 @@ class NetworkSettings:
                 hint="Raise max_len.",
             )
 
+    def make_items(self, num_items: int, content: ItemContent | None) -> ItemTable:
+        """The item table; `content` is needed where it is made of it."""
+        if self.fusion == "ids":
+            return IdTable(num_items, self.dim)
+        if content is None:
+            raise RecipeError(
+                f'[model] fusion = "{self.fusion}" needs to know what items say.',
+                hint='Write [content] text = "auto" and give a catalog.',
+            )
+        shape = FusionShape(self.fusion, self.content_hidden, self.id_bound, self.id_dropout)
+        return FusedTable(num_items, self.dim, content.parts(), shape)
+
     def make_framing(self) -> Framing:
         """The framing that these keys describe."""
         return Next(bool(self.also)) if self.framing == "next" else Masked(self.max_len, self.mask_share)
@@ -239,6 +286,9 @@ class NetworkSettings:
             return None
         shape = (self.dim, num_items, num_behaviors, self.time_components)
         return Upcoming(self.also, *shape, self.value_scale, self.dropout)
+
+
+UNMIXED = ("ids", "content")
 
 
 class Network(nn.Module):
@@ -267,7 +317,7 @@ class Network(nn.Module):
 
     def __init__(
         self,
-        items: IdTable,
+        items: ItemTable,
         encoder: Encoder,
         head: Head,
         max_len: int,
@@ -352,9 +402,7 @@ class Network(nn.Module):
 
     def arrays(self) -> dict[str, Tensor]:
         """Everything needed to load it again: parameters and buffers, unused capacity left out."""
-        arrays = {name: tensor.detach() for name, tensor in self.state_dict().items()}
-        arrays["items.weight"] = self.items.vectors().detach()
-        return arrays
+        return {name: tensor.detach() for name, tensor in self.state_dict().items()}
 
     def load_arrays(self, arrays: dict[str, Tensor], num_items: int) -> Self:
         """The inverse of `arrays`, into a network composed from the same recipe.
@@ -371,9 +419,7 @@ class Network(nn.Module):
                 f"arrays that differ: {', '.join(wrong) or 'none'}.",
                 hint="The run folder mixes files of different runs; train again, or restore the folder.",
             )
-        with torch.no_grad():
-            self.items.vectors().copy_(arrays["items.weight"])
-        self.load_state_dict({**arrays, "items.weight": self.items.weight.detach()})
+        self.load_state_dict(arrays)
         return self
 
     def encoded(self, batch: SequenceBatch) -> Tensor:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from horae.errors import DataError, HoraeError, UnknownIdError
+from horae.features.content.of_items import ItemContent
 from horae.models.base import Following, Model
 from horae.models.compose import context_of
 from horae.recipe import Recipe
@@ -77,6 +78,7 @@ class Recommender:
         split: Which of those events were for training, validation and test.
         calibration: Makes probabilities of scores, where it was fitted.
         catalog: Items' attributes by `item_id`, where given.
+        content: What items say and show, as vectors, where the recipe asks for it.
         card: What this run is: data facts, metrics, cost, versions. Plain JSON.
         device: Where the model computes.
         log: What training wrote, one mapping per line of `log.jsonl`.
@@ -92,6 +94,7 @@ class Recommender:
     split: Split | None = None
     calibration: Calibration | None = None
     catalog: pl.DataFrame | None = None
+    content: ItemContent | None = None
     card: dict[str, Any] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     log: list[Mapping[str, Any]] = field(default_factory=list)

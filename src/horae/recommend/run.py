@@ -4,6 +4,7 @@
     weights.safetensors   the model's arrays (`model.*`) and the fallback's (`fallback.*`)
     vocabulary.parquet    item ids in the order of their indices
     catalog.parquet       items' attributes, where given
+    content.safetensors   vectors of what items say and show, and how new ones are made, where the recipe asks for them
     events.parquet        the cleaned events with a column `part` (left out with `events=False`)
     split.json            the split's kind, boundaries, ties and facts
     card.json             data facts, metrics, cost, versions
@@ -30,12 +31,14 @@ from typing import Any
 
 import polars as pl
 import safetensors
+import safetensors.numpy
 import safetensors.torch
 import torch
 
 from horae.data.folder import MANIFEST, digest, left_behind, recover, swap, sync
 from horae.data.split import Split
 from horae.errors import RunError, StoreError
+from horae.features.content.of_items import ItemContent
 from horae.models.compose import compose
 from horae.models.opponents import make_opponent
 from horae.recipe import TABLES, Recipe, to_toml
@@ -108,7 +111,8 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Recommender
     behaviors, context = tuple(card["behaviors"]), ContextColumns.from_dict(card.get("context", {}))
     arrays = safetensors.torch.load_file(folder / "weights.safetensors")
     where = device_of(device)
-    model = compose(recipe.model, len(items), len(behaviors))
+    content = _read_content(folder, card)
+    model = compose(recipe.model, len(items), len(behaviors), content)
     model.load_arrays(_under(arrays, "model."), len(items))
     if isinstance(model, torch.nn.Module):
         model.to(where).eval()
@@ -127,6 +131,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Recommender
         split=split,
         calibration=_calibration(card.get("calibration")),
         catalog=pl.read_parquet(catalog) if catalog.exists() else None,
+        content=content,
         card=card,
         device=where,
         log=[json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()],
@@ -205,6 +210,10 @@ def _write_parts(recommender: Recommender, folder: Path, events: bool) -> None:
     pl.DataFrame({"item_id": recommender.items.all}).write_parquet(folder / "vocabulary.parquet")
     if recommender.catalog is not None:
         recommender.catalog.write_parquet(folder / "catalog.parquet")
+    if recommender.content is not None:
+        contents = folder / "content.safetensors"
+        safetensors.numpy.save_file(recommender.content.arrays(), contents)
+        contents.chmod((folder / "recipe.toml").stat().st_mode)
     split = recommender.split
     if recommender.events is not None and events:
         part = split.part if split is not None else pl.repeat("train", len(recommender.events), eager=True)
@@ -218,6 +227,12 @@ def _write_parts(recommender: Recommender, folder: Path, events: bool) -> None:
     _write_json(folder / "card.json", card)
     lines = [json.dumps(line) + "\n" for line in recommender.log]
     (folder / "log.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def _read_content(folder: Path, card: Mapping[str, Any]) -> ItemContent | None:
+    if "content" not in card:
+        return None
+    return ItemContent.of_arrays(safetensors.numpy.load_file(folder / "content.safetensors"), card["content"])
 
 
 def _read_events(folder: Path, card: Mapping[str, Any]) -> tuple[Events | None, Split | None]:

@@ -25,6 +25,7 @@ from horae.evaluation.forecasts.asked import asked_of
 from horae.evaluation.forecasts.judge import LIKELIHOOD, likelihood
 from horae.evaluation.opponents import choose
 from horae.evaluation.validation import quality, validation_cut
+from horae.features.content.of_items import ItemContent
 from horae.models.base import Model
 from horae.models.compose import compose
 from horae.models.ensemble import Ensemble, member_recipes
@@ -104,7 +105,7 @@ def fit_again(recommender: Recommender, took: Mapping[str, Any], seed: int, wher
             raise KeyboardInterrupt  # fewer epochs than were judged make another model
     else:
         table = recommender.recipe.model
-        recommender.model = make_opponent(table["opponent"], table).fit(recommender.sequences)
+        recommender.model = make_opponent(table["opponent"], table, recommender.content).fit(recommender.sequences)
         recommender.follow()
 
 
@@ -139,7 +140,7 @@ def _relearn(
     recipe, whole = recommender.recipe, recommender.sequences
     epochs = "1 epoch" if trained.best_epoch == 1 else f"{trained.best_epoch} epochs"
     progress.say(f"Learning again, from train and validation together: {epochs}.")
-    network = model_of(recipe, whole.num_items, len(whole.behaviors), seed, recommender.device)
+    network = model_of(recipe, whole.num_items, len(whole.behaviors), seed, recommender.device, recommender.content)
     assert isinstance(network, Network)
     known = learned_from(split, "train", whole)
     whole = replace(recipe, train={**recipe.train, "epochs": trained.best_epoch})
@@ -158,14 +159,23 @@ def watched(split: AnySplit) -> bool:
     return split.kind in ("time", "rolling")
 
 
-def model_of(recipe: Recipe, num_items: int, num_behaviors: int, seed: int, device: torch.device) -> Model:
+def model_of(
+    recipe: Recipe,
+    num_items: int,
+    num_behaviors: int,
+    seed: int,
+    device: torch.device,
+    content: ItemContent | None = None,
+) -> Model:
     """The recipe's model as the seed begins it, on its device."""
     if "ensemble" in recipe.model:
         members = enumerate(member_recipes(recipe.model))
-        return Ensemble([model_of(one, num_items, num_behaviors, seed + n, device) for n, one in members], num_items)
+        return Ensemble(
+            [model_of(one, num_items, num_behaviors, seed + n, device, content) for n, one in members], num_items
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = compose(recipe.model, num_items, num_behaviors)
+        model = compose(recipe.model, num_items, num_behaviors, content)
     if isinstance(model, torch.nn.Module):
         model.to(device)
     return model
@@ -190,7 +200,7 @@ def _count_events(recommender: Recommender, split: AnySplit, part: Literal["fit"
     started = time.perf_counter(), time.process_time()
     sequences = learned_from(split, part, recommender.sequences)
     table = recommender.recipe.model
-    recommender.model = make_opponent(table["opponent"], table).fit(sequences)
+    recommender.model = make_opponent(table["opponent"], table, recommender.content).fit(sequences)
     recommender.follow()
     trained.seconds += time.perf_counter() - started[0]
     trained.cpu_seconds += time.process_time() - started[1]

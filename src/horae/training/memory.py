@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from horae.errors import RecipeError
+from horae.features.content.of_items import ItemContent
 from horae.models.compose import compose
 from horae.models.ensemble import member_recipes
 from horae.recipe import Recipe
@@ -27,10 +28,10 @@ ACTIVATIONS_PER_WIDTH = 40
 """Numbers kept per position, layer and unit of width for the backward pass: measured 25 to 40 for the encoders here."""
 
 
-def bytes_needed(recipe: Recipe, num_items: int, num_behaviors: int) -> int:
+def bytes_needed(recipe: Recipe, num_items: int, num_behaviors: int, content: ItemContent | None = None) -> int:
     """At least so many bytes while the recipe's network is trained."""
     with torch.device("meta"):
-        model = compose(recipe.model, num_items, num_behaviors)
+        model = compose(recipe.model, num_items, num_behaviors, content)
     assert isinstance(model, torch.nn.Module)
     weights = sum(parameter.numel() for parameter in model.parameters())
     tokens = recipe.train.get("batch_tokens", 0)
@@ -63,7 +64,9 @@ def _container_may() -> float:
     return int(most) - int(used.read_text())
 
 
-def refuse_what_cannot_fit(recipe: Recipe, num_items: int, num_behaviors: int, device: torch.device) -> None:
+def refuse_what_cannot_fit(
+    recipe: Recipe, num_items: int, num_behaviors: int, device: torch.device, content: ItemContent | None = None
+) -> None:
     """Stop before the start; an opponent only counts and is let through. Members of an ensemble train in turn.
 
     Raises:
@@ -71,12 +74,12 @@ def refuse_what_cannot_fit(recipe: Recipe, num_items: int, num_behaviors: int, d
     """
     if "ensemble" in recipe.model:
         for member in member_recipes(recipe.model):
-            refuse_what_cannot_fit(member, num_items, num_behaviors, device)
+            refuse_what_cannot_fit(member, num_items, num_behaviors, device, content)
     if "encoder" not in recipe.model:
         return
-    needed, there = bytes_needed(recipe, num_items, num_behaviors), bytes_there(device)
+    needed, there = bytes_needed(recipe, num_items, num_behaviors, content), bytes_there(device)
     if needed > there:
-        fits = _affordable(recipe, num_items, num_behaviors, there)
+        fits = _affordable(recipe, num_items, num_behaviors, there, content)
         raise RecipeError(
             f"[model] dim = {recipe.model['dim']} with {num_items:,} items needs about {needed / 2**30:,.1f} GiB to "
             f"train; {there / 2**30:,.1f} GiB are free on {device}.",
@@ -84,12 +87,13 @@ def refuse_what_cannot_fit(recipe: Recipe, num_items: int, num_behaviors: int, d
         )
 
 
-def _affordable(recipe: Recipe, num_items: int, num_behaviors: int, there: int) -> int:
+def _affordable(recipe: Recipe, num_items: int, num_behaviors: int, there: int, content: ItemContent | None) -> int:
     """The largest dim that fits among the heads' powers of two, by the same estimate; 0: none."""
     heads = int(recipe.model.get("num_heads", 1))
     dim = heads << max(0, (int(recipe.model["dim"]) // heads).bit_length() - 1)
     while dim >= heads:
-        if bytes_needed(replace(recipe, model={**recipe.model, "dim": dim}), num_items, num_behaviors) <= there:
+        smaller = replace(recipe, model={**recipe.model, "dim": dim})
+        if bytes_needed(smaller, num_items, num_behaviors, content) <= there:
             return dim
         dim //= 2
     return 0

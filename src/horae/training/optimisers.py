@@ -113,7 +113,7 @@ def make_optimiser(network: Network, learning_rate: float, weight_decay: float, 
     Differs: biases, norms and tables decay too. Rows that a step does not touch neither move nor forget, and the table
         that moves by rows does not decay, nor is it averaged.
     """
-    table = [network.items.weight] if network.items.touched_rows else []
+    table = [network.items.rows] if network.items.touched_rows and network.items.rows is not None else []
     others = [p for p in network.parameters() if all(p is not row for row in table)]
     parts: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(others, lr=learning_rate, weight_decay=weight_decay, fused=True)

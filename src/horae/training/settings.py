@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from horae.errors import RecipeError
-from horae.models.compose import resolved
+from horae.features.content.settings import ContentSettings
+from horae.models.compose import reads_content, resolved
 from horae.models.ensemble import as_table, member_recipes
 from horae.models.upcoming.heads import QUESTIONS
 from horae.recipe import Recipe
@@ -113,13 +114,14 @@ def filled(recipe: Recipe) -> Recipe:
     listed = asdict(read_settings(RecommendSettings, recipe.recommend, "[recommend]"))
     recommend = {key: list(value) if isinstance(value, tuple) else value for key, value in listed.items()}
     model = resolved(recipe.model)
+    recipe = replace(recipe, content=_filled_content(recipe.content, model))
     if recommend["index"] == "approximate" and "encoder" not in model:
         raise RecipeError(
             '[recommend] index = "approximate" has no effect: only networks have item vectors to search.',
             hint="Remove it, or choose a network.",
         )
     if "ensemble" in model:
-        return replace(recipe, model=_filled_members(model, recipe.train), train={}, recommend=recommend)
+        return replace(recipe, model=_filled_members(model, recipe), train={}, recommend=recommend)
     if "opponent" in model:
         if recipe.train:
             key = next(iter(recipe.train))
@@ -148,15 +150,39 @@ def filled(recipe: Recipe) -> Recipe:
     return replace(recipe, model=model, train=known, recommend=recommend)
 
 
-def _filled_members(model: Mapping[str, Any], train: Mapping[str, Any]) -> dict[str, Any]:
-    """Members written out, defaults filled in; the ensemble's own `[train]` overrides that of each network."""
-    members = member_recipes(model)
+def _filled_content(table: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
+    """`[content]` with every default, or empty where a recipe names no content."""
+    content = read_settings(ContentSettings, table, "[content]")
+    if not content.names_any:
+        if table:
+            raise RecipeError(
+                f"[content] {next(iter(table))} has no effect: no text, image or vectors are named.",
+                hint='Write text = "auto".',
+            )
+        if reads_content(model):
+            raise RecipeError(
+                "[model] looks at what items say, and [content] does not say where that comes from.",
+                hint='Write [content] text = "auto" and give a catalog.',
+            )
+        return {}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(content).items()}
+
+
+def _filled_members(model: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Members written out, defaults filled in; the `[train]` of the ensemble goes over that of each network.
+
+    Its `[content]` is that of all.
+    """
+    members, train = member_recipes(model), recipe.train
     if train and not any("encoder" in member.model for member in members):
         raise RecipeError(
             f"[train] {next(iter(train))} has no effect: no member of the ensemble is a network.", hint="Remove it."
         )
     over = [train if "encoder" in member.model else {} for member in members]
-    whole = [replace(one, train={**one.train, **mine}) for one, mine in zip(members, over, strict=True)]
+    whole = [
+        replace(one, train={**one.train, **mine}, content=recipe.content)
+        for one, mine in zip(members, over, strict=True)
+    ]
     return {"ensemble": [as_table(filled(member)) for member in whole]}
 
 

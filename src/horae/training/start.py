@@ -42,10 +42,7 @@ def begin_near_neighbours(network: Network, sequences: Sequences, seed: int) -> 
     vector_ID = neighbour_vectors(sequences, network.items.dim, seed)
     if vector_ID is None:
         return False
-    with torch.no_grad():
-        rows_ID = network.items.vectors()
-        near_I1 = (vector_ID != 0).any(dim=1, keepdim=True)
-        rows_ID.copy_(torch.where(near_I1, vector_ID, rows_ID.cpu()))
+    network.items.begin_near(vector_ID)
     return True
 
 

@@ -24,10 +24,12 @@ from horae.data.stand_in import with_stand_in
 from horae.errors import DataError
 from horae.evaluation.forecasts.judge import calibrated_levels
 from horae.evaluation.validation import validation_cut
+from horae.features.content.of_items import content_of
+from horae.features.content.settings import ContentSettings
 from horae.models.compose import context_of
 from horae.models.ensemble import Ensemble, member_recipes
 from horae.models.opponents import make_opponent
-from horae.recipe import Recipe
+from horae.recipe import Recipe, settings
 from horae.recommend.device import device_of
 from horae.recommend.foretell import upcoming_of
 from horae.recommend.recommender import Recommender
@@ -98,6 +100,8 @@ def train(
     if choice is not None:
         recommender.card["chosen"] = choice.as_dict()
         progress.say(str(choice))
+    if recommender.content is not None:
+        progress.say(str(recommender.content))
     if recommender.card.get("context"):
         progress.say(str(recommender.sequences.context))
     trained = search(recommender, split, seed, where, progress)
@@ -220,8 +224,9 @@ def _untrained(
         items, behaviors = Vocabulary.of(known.frame[ITEM]), categories(split.events.frame[BEHAVIOR])
         timed = known.times == "all"
     names = context_of(recipe.model, "context", "request_context")
-    refuse_what_cannot_fit(recipe, len(items), len(behaviors), device)
-    model = model_of(recipe, len(items), len(behaviors), seed, device)
+    content = content_of(items, settings(ContentSettings, recipe.content, "[content]"), catalog)
+    refuse_what_cannot_fit(recipe, len(items), len(behaviors), device, content)
+    model = model_of(recipe, len(items), len(behaviors), seed, device, content)
     fallback_name = "recent_popularity" if timed else "popularity"
     if isinstance(split, PreparedSplit):
         events, whole, repeats = None, split.log.sequences, repeat_share_of(split.train)
@@ -242,6 +247,8 @@ def _untrained(
         "refit": False,
         "versions": _versions(),
     }
+    if content is not None:
+        card["content"] = content.as_dict()
     if names:
         card["context"] = whole.context.as_dict()
     if isinstance(split, PreparedSplit):
@@ -255,6 +262,7 @@ def _untrained(
         events=events,
         split=None if isinstance(split, PreparedSplit) else split,
         catalog=catalog,
+        content=content,
         card=card,
         device=device,
     )

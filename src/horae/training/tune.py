@@ -291,7 +291,7 @@ class _Search:
             known = whole.sequences.alike(whole.split.fit)
             self._counted = whole, cut, known
         whole, cut, known = self._counted
-        model = make_opponent(recipe.model["opponent"], recipe.model).fit(known)
+        model = make_opponent(recipe.model["opponent"], recipe.model, whole.content).fit(known)
         return quality(replace(whole, model=model), cut)[CHOOSES]
 
     def _fail(self, trial: Trial, error: NotTrainedError | RecipeError) -> None:

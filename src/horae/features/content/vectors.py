@@ -25,7 +25,7 @@ from horae.errors import DataError, StoreError
 from horae.features.content.encoder import FloatArray
 from horae.schema import ITEM, TIME_TYPE, DataReport, IndexArray, Step
 
-__all__ = ["LAUNCH_TIME", "ContentVectors", "Indexed", "read_vectors"]
+__all__ = ["LAUNCH_TIME", "ContentVectors", "InOrder", "Indexed", "read_vectors"]
 
 LAUNCH_TIME: Final = "launch_time"
 SHOWN: Final = 5
@@ -145,7 +145,7 @@ class ContentVectors:
         """
         if twice := set(self.vectors) & set(other.vectors):
             raise DataError(f"Both have vectors named {sorted(twice)[0]!r}.", hint="Name one of them otherwise.")
-        beside = other.aligned(_Row(self.item_ids))
+        beside = other.aligned(InOrder(self.item_ids))
         steps = [*self.report.steps, *(step for step in beside.report.steps)]
         return replace(
             self,
@@ -326,13 +326,14 @@ def _or_null(source_N: IndexArray) -> pl.Series:
     return pl.select(pl.when(pl.Series(source_N) > 0).then(pl.Series(source_N) - 1)).to_series()
 
 
-class _Row:
+class InOrder:
     """Ids in a row, as `Indexed` has them."""
 
     def __init__(self, ids: pl.Series) -> None:
         self.all = ids
 
     def indices(self, ids: pl.Series) -> IndexArray:
+        """See `Indexed`."""
         table = pl.DataFrame({"id": self.all.cast(pl.String), "index": np.arange(1, len(self.all) + 1)})
         wanted = ids.cast(pl.String).rename("id").to_frame()
         return wanted.join(table, on="id", how="left", maintain_order="left")["index"].fill_null(0).to_numpy()

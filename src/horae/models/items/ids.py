@@ -6,6 +6,8 @@ module does not know what an item is called, costs or says.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -53,6 +55,11 @@ class IdTable(nn.Module):
         """Items that fit without a new tensor."""
         return self.weight.shape[0] - 1
 
+    @property
+    def rows(self) -> nn.Parameter:
+        """What is learned of each item by itself: the whole table."""
+        return self.weight
+
     def vectors(self) -> Tensor:
         """`e_ID`: a view of the rows in use, padding first."""
         return self.weight[: self.num_items + 1]
@@ -60,6 +67,13 @@ class IdTable(nn.Module):
     def lookup(self, item_BL: Tensor) -> Tensor:
         """`e_BLD`; padding is zero and takes no gradient."""
         return F.embedding(item_BL, self.weight, padding_idx=0, sparse=self.touched_rows)
+
+    def begin_near(self, vector_ID: Tensor) -> None:
+        """Begin at the given vectors; items whose vector is zero keep what they were drawn."""
+        with torch.no_grad():
+            rows_ID = self.vectors()
+            given_I1 = (vector_ID != 0).any(dim=1, keepdim=True)
+            rows_ID.copy_(torch.where(given_I1, vector_ID, rows_ID.cpu()))
 
     def grow(self, num: int) -> bool:
         """Take `num` more items in, after the last one, with fresh vectors.
@@ -81,6 +95,23 @@ class IdTable(nn.Module):
                 init_id_rows(self.weight[self.num_items + 1 : needed + 1])
         self.num_items = needed
         return moved
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        """Only the rows in use."""
+        rows = self.vectors()
+        destination[f"{prefix}weight"] = rows if keep_vars else rows.detach()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *more: Any) -> None:
+        """The inverse; the table keeps its capacity."""
+        *_, missing_keys, _, errors = more
+        given = state_dict.get(f"{prefix}weight")
+        if given is None:
+            missing_keys.append(f"{prefix}weight")
+        elif given.shape != self.vectors().shape:
+            errors.append(f"{prefix}weight: {tuple(given.shape)} in the place of {tuple(self.vectors().shape)}")
+        else:
+            with torch.no_grad():
+                self.vectors().copy_(given)
 
 
 def init_id_rows(weight: Tensor) -> None:

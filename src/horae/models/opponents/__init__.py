@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import Any
 
 from horae.errors import RecipeError
-from horae.models.base import Opponent
+from horae.features.content.of_items import ItemContent
+from horae.models.base import Opponent, Reading
 from horae.recipe import settings
 
 __all__ = ["OPPONENTS", "make_opponent", "settings_of", "variants"]
@@ -26,6 +27,7 @@ OPPONENTS: dict[str, tuple[str, str, str]] = {
     "session_knn": ("session_knn", "SessionKNN", "SessionKNNSettings"),
     "ease": ("ease", "EASE", "EASESettings"),
     "ials": ("ials", "IALS", "IALSSettings"),
+    "content_neighbours": ("content_neighbours", "ContentNeighbours", "ContentNeighboursSettings"),
 }
 """Name in a recipe -> module, class, settings class."""
 
@@ -43,12 +45,13 @@ def settings_of(name: str) -> type[Any]:
     return cls
 
 
-def make_opponent(name: str, table: Table | None = None) -> Opponent:
+def make_opponent(name: str, table: Table | None = None, content: ItemContent | None = None) -> Opponent:
     """An opponent that has yet to be fitted.
 
     Args:
         name: One of `OPPONENTS`.
         table: Its keys, as `[model]` has them; the key `opponent` itself may be among them.
+        content: What the items say and show; for those that look at it.
 
     Raises:
         RecipeError: No opponent has that name, or it does not have such a key, type or value.
@@ -56,6 +59,8 @@ def make_opponent(name: str, table: Table | None = None) -> Opponent:
     module, class_name, _ = _entry(name)
     keys = {key: value for key, value in (table or {}).items() if key != "opponent"}
     opponent: Opponent = _load(module, class_name)(settings(settings_of(name), keys, "[model]"))
+    if content is not None and isinstance(opponent, Reading):
+        opponent.read(content)
     return opponent
 
 

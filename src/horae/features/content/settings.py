@@ -1,0 +1,68 @@
+"""The recipe's `[content]` table: what items say and show, and who makes vectors of it.
+
+In: plain values. Out: `ContentSettings`, checked. It knows no catalog and no encoder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from horae.errors import RecipeError
+from horae.features.content.texts import MAX_CHARS
+
+__all__ = ["ContentSettings"]
+
+
+@dataclass(frozen=True)
+class ContentSettings:
+    """Where the vectors of items come from; nothing, where a recipe does not say."""
+
+    text: str = field(
+        default="none",
+        metadata={
+            "doc": "Encoder of the catalog's texts: `auto` (the best that is installed for these texts), `minilm`, "
+            "`multilingual`, `hashed`, a local folder of a Hugging Face or sentence-transformers model, or `none`."
+        },
+    )
+    columns: tuple[str, ...] = field(
+        default=(),
+        metadata={"doc": "Columns of text, in this order; empty: those of the catalog that are known by their names."},
+    )
+    image: str = field(
+        default="none",
+        metadata={"doc": "Encoder of the catalog's pictures: `colors`, a local folder of a vision model, or `none`."},
+    )
+    image_column: str = field(default="image", metadata={"doc": "Column of pictures: paths, or files' content."})
+    vectors: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "Parquet files of vectors made elsewhere, by `item_id`: of sound, film, a large model; each list "
+            "column is a modality of its own."
+        },
+    )
+    width: int = field(
+        default=128,
+        metadata={"doc": "Numbers kept of each modality: its first principal components, scaled to be alike."},
+    )
+    max_chars: int = field(default=MAX_CHARS, metadata={"doc": "Longer texts are cut."})
+
+    def __post_init__(self) -> None:
+        for key in ("width", "max_chars"):
+            if getattr(self, key) < 1:
+                raise RecipeError(f"[content] {key} = {getattr(self, key)}: expected at least 1.", hint=f"Raise {key}.")
+        if self.columns and self.text == "none":
+            raise RecipeError('[content] columns has no effect with text = "none".', hint='Write text = "auto".')
+        if self.image_column != "image" and self.image == "none":
+            raise RecipeError(
+                '[content] image_column has no effect with image = "none".', hint='Write image = "colors".'
+            )
+
+    @property
+    def names_any(self) -> bool:
+        """Is there any source of vectors?"""
+        return self.text != "none" or self.image != "none" or bool(self.vectors)
+
+    @property
+    def needs_catalog(self) -> bool:
+        """Do they come from the catalog?"""
+        return self.text != "none" or self.image != "none"
