@@ -58,6 +58,12 @@ class How:
     no_events: Annotated[
         bool, typer.Option("--no-events", help="Leave the events out of the run folder.", show_default=False)
     ] = False
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="RUN", help="Take over what a run of the same recipe has learned.", show_default=False
+        ),
+    ] = None
     tensorboard: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write TensorBoard event files there.", show_default=False)
     ] = None
@@ -120,13 +126,14 @@ def train(
 def train_run(recipe: Recipe, split: AnySplit, place: Place, how: How, reading: Reading) -> Recommender:
     """Train, write the run, and where asked judge it and refit; at any moment the run on disk is whole."""
     from horae.data.split import Split
-    from horae.recommend.run import update
+    from horae.recommend.run import load, update
     from horae.training.progress import progress_for
     from horae.training.train import Options
     from horae.training.train import refit as refit_run
     from horae.training.train import train as train_recommender
 
-    options = Options(how.device, place.checkpoints, how.resume, progress_for(True), how.tensorboard)
+    start = None if how.start is None else load(how.start, device=how.device)
+    options = Options(how.device, place.checkpoints, how.resume, progress_for(True), how.tensorboard, start)
     catalog = None if how.catalog is None else read_table_of(how.catalog, "item_id")
     with if_stopped(_kept(place)):
         recommender = train_recommender(split, recipe, seed=how.seed, catalog=catalog, options=options)

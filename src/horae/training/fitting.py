@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Literal
@@ -44,6 +44,7 @@ from horae.training.options import Options
 from horae.training.progress import Boarded, Progress
 from horae.training.settings import DRAWING, train_settings
 from horae.training.start import begin_near_neighbours
+from horae.training.transfer import take_over
 
 __all__ = ["calibrated", "cost", "finish", "fit_again", "model_of", "search"]
 
@@ -253,6 +254,9 @@ def _fit(
         goal.item_rows == "auto" and goal.loss in DRAWING and network.num_items >= TOUCHED_FROM_ITEMS
     )
     near = goal.item_start == "neighbours" or (goal.item_start == "auto" and recipe.model["head"] == "next_item")
+    begin: Callable[[], object] | None = partial(begin_near_neighbours, network, sequences, seed) if near else None
+    if where.start is not None:
+        begin = partial(take_over, network, sequences, where.start)
     return train_network(
         network,
         objective,
@@ -260,7 +264,7 @@ def _fit(
         loop,
         validate=validate,
         seed=seed,
-        begin=partial(begin_near_neighbours, network, sequences, seed) if near else None,
+        begin=begin,
         progress=progress if where.tensorboard is None else Boarded(progress, where.tensorboard / phase),
         folder=None if where.folder is None else where.folder / phase,
         resume=where.resume,

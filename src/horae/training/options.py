@@ -1,10 +1,11 @@
-"""Where and how a training runs: nothing here changes what is learned."""
+"""Where a training starts, where it runs and how."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from horae.recommend.recommender import Recommender
 from horae.training.progress import Progress
 
 __all__ = ["Options"]
@@ -12,7 +13,7 @@ __all__ = ["Options"]
 
 @dataclass(frozen=True)
 class Options:
-    """Where and how a training runs; nothing here changes what is learned.
+    """Where and how a training runs; nothing here but `start` changes what is learned.
 
     Attributes:
         device: `auto` takes a GPU where there is one.
@@ -20,6 +21,8 @@ class Options:
         resume: Go on from the checkpoint in `folder`.
         progress: None: a bar where a person watches.
         tensorboard: A folder for TensorBoard's event files (extra `track`).
+        start: A trained network of the same recipe, on any log, whose weights are taken over: to learn on with newer
+            events, or from another log that shares items, or none, where items are made of their content.
     """
 
     device: str = "auto"
@@ -27,3 +30,4 @@ class Options:
     resume: bool = False
     progress: Progress | None = None
     tensorboard: Path | None = None
+    start: Recommender | None = None

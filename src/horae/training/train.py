@@ -48,6 +48,7 @@ from horae.training.members import log_of, together
 from horae.training.memory import refuse_what_cannot_fit
 from horae.training.options import Options
 from horae.training.progress import progress_for
+from horae.training.transfer import check_start, content_like
 
 __all__ = ["Options", "check", "refit", "train"]
 
@@ -95,8 +96,11 @@ def train(
         split = _with_items(split, chosen)
     where = options or Options()
     progress = where.progress or progress_for(None)
-    recommender = _untrained(chosen, split, catalog, seed, device_of(where.device))
+    recommender = _untrained(chosen, split, catalog, seed, device_of(where.device), where.start)
     recommender.shaper.check()
+    if where.start is not None:
+        recommender.card["started_from"] = where.start.card.get("run", where.start.recipe.name)
+        progress.say(_taken_over(recommender, where.start))
     if choice is not None:
         recommender.card["chosen"] = choice.as_dict()
         progress.say(str(choice))
@@ -140,7 +144,7 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
     everything = replace(
         split, part=pl.repeat("train", len(split.events), dtype=split.part.dtype, eager=True).alias("part")
     )
-    fresh = _untrained(recommender.recipe, everything, recommender.catalog, seed, recommender.device)
+    fresh = _untrained(recommender.recipe, everything, recommender.catalog, seed, recommender.device, where.start)
     fit_again(fresh, recommender.card["training"], seed, where, where.progress or progress_for(None))
     card = {**recommender.card, "refit": True}
     return replace(
@@ -213,7 +217,12 @@ def _asks_more(recipe: Recipe) -> bool:
 
 
 def _untrained(
-    recipe: Recipe, split: AnySplit, catalog: pl.DataFrame | None, seed: int, device: torch.device
+    recipe: Recipe,
+    split: AnySplit,
+    catalog: pl.DataFrame | None,
+    seed: int,
+    device: torch.device,
+    start: Recommender | None = None,
 ) -> Recommender:
     """Everything but the weights."""
     if isinstance(split, PreparedSplit):
@@ -224,7 +233,10 @@ def _untrained(
         items, behaviors = Vocabulary.of(known.frame[ITEM]), categories(split.events.frame[BEHAVIOR])
         timed = known.times == "all"
     names = context_of(recipe.model, "context", "request_context")
-    content = content_of(items, settings(ContentSettings, recipe.content, "[content]"), catalog)
+    if start is not None:
+        check_start(recipe, start)
+    asked = settings(ContentSettings, recipe.content, "[content]")
+    content = content_of(items, asked, catalog, like=content_like(start))
     refuse_what_cannot_fit(recipe, len(items), len(behaviors), device, content)
     model = model_of(recipe, len(items), len(behaviors), seed, device, content)
     fallback_name = "recent_popularity" if timed else "popularity"
@@ -266,6 +278,12 @@ def _untrained(
         card=card,
         device=device,
     )
+
+
+def _taken_over(recommender: Recommender, start: Recommender) -> str:
+    both = int((start.items.indices(recommender.items.all) > 0).sum())
+    name = start.card.get("run", start.recipe.name)
+    return f"Starting from {name}: {both:,} of {len(recommender.items):,} items are known there."
 
 
 def _versions() -> dict[str, str]:

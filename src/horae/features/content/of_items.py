@@ -165,13 +165,22 @@ class ItemContent:
         return "Content known: " + "; ".join(parts) + "."
 
 
-def content_of(items: Indexed, settings: ContentSettings, catalog: pl.DataFrame | None) -> ItemContent | None:
+def content_of(
+    items: Indexed, settings: ContentSettings, catalog: pl.DataFrame | None, *, like: ItemContent | None = None
+) -> ItemContent | None:
     """The content of a run's items; None where the settings name none.
 
     Encoders see the whole catalog; principal components are those of the run's own items.
 
+    Args:
+        items: Those of the run.
+        settings: Where vectors come from.
+        catalog: What is said and shown of items.
+        like: The content of another run, whose encoders and components are used, so that both can be compared.
+
     Raises:
-        DataError: Content is asked for and there is no catalog, or it says nothing about any item.
+        DataError: Content is asked for and there is no catalog, or it says nothing about any item, or the other run's
+            content has a modality that this one lacks.
         MissingExtraError: The encoder needs an extra that is not installed.
     """
     if not settings.names_any:
@@ -185,11 +194,22 @@ def content_of(items: Indexed, settings: ContentSettings, catalog: pl.DataFrame 
     sources = []
     if settings.needs_catalog:
         assert catalog is not None
-        settings, hashed = _chosen(settings, catalog)
+        if like is not None:  # its own columns stay: another catalog may call them otherwise
+            settings, hashed = replace(settings, text=like.settings.text, image=like.settings.image), like.hashed
+        if hashed is None:
+            settings, hashed = _chosen(settings, catalog)
+        elif not settings.columns:
+            settings = replace(settings, columns=tuple(text_columns(catalog, None)))
         sources.append(_encoded(catalog, settings, hashed).aligned(items))
     sources += [read_vectors(file).aligned(items) for file in settings.vectors]
     here = reduce(ContentVectors.join, sources)
-    vectors, reductions = {}, {}
+    vectors: dict[str, FloatArray] = {}
+    reductions = {} if like is None else dict(like.reductions)
+    if like is not None and set(reductions) != set(here.vectors):
+        raise DataError(
+            f"The run to start from knows {', '.join(reductions)} of items; here it is {', '.join(here.vectors)}.",
+            hint="Give [content] as that run has it.",
+        )
     for name, vector_IC in here.vectors.items():
         known_I = here.known[name]
         if not known_I.any():
@@ -197,7 +217,9 @@ def content_of(items: Indexed, settings: ContentSettings, catalog: pl.DataFrame 
                 f"The content says nothing about any item of the log: {name} is unknown for all.",
                 hint="Compare item_id in the catalog with item_id in the log.",
             )
-        reductions[name] = Reduction.fitted(vector_IC[known_I], settings.width)
+        if like is None:
+            reductions[name] = Reduction.fitted(vector_IC[known_I], settings.width)
+        _same_width(here, name, reductions[name])
         vectors[name] = np.zeros((len(vector_IC), reductions[name].direction_CP.shape[1]), dtype=np.float32)
         vectors[name][known_I] = reductions[name].of(vector_IC[known_I])
     return ItemContent(vectors, dict(here.known), reductions, settings, hashed, here.report)
