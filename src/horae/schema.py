@@ -91,6 +91,11 @@ class DataReport:
         """Append a step; order is the order in which things happened."""
         self.steps.append(step)
 
+    def read_as(self, column: str) -> str | None:
+        """What a column of the raw log was taken for, such as `value`; None where it was left as it is."""
+        said = "; ".join(step.message for step in self.steps if (step.name, step.kind) == ("columns", "understood"))
+        return next((role for role in CANONICAL if f"{role} is {column} (" in said), None)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types only."""
         return asdict(self)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from horae.data.understanding.times import check_zone
 from horae.errors import DataError
-from horae.features.zones import check_zone, local_days, local_seconds, weekdays
+from horae.features.zones import local_days, local_seconds, weekdays
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/St_Johns"]
 

@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 from tests.logs import events_of
 
+import horae
 from horae.errors import RecipeError
 from horae.schema import Events, HistoryEvent
 from horae.sequences.batch import encode
 from horae.sequences.context import MOST_VALUES, ContextColumns
 from horae.sequences.history import Sequences
+from horae.sequences.prepared import prepare_large
 from horae.sequences.vocabulary import Vocabulary
 
 NAN = math.nan
@@ -110,6 +112,22 @@ def test_what_cannot_be_told_is_refused(name, values, told):
         ContextColumns.learned(events, [name])
     assert "device" in refused.value.hint or name != "town"
     assert "behavior_embedding" in refused.value.hint or name != "behavior"
+
+
+def test_a_column_that_was_read_as_something_else_is_named_with_what_it_became(tmp_path):
+    frame = pl.DataFrame({"user_id": list("aabb"), "item_id": list("xyxy"), "price": [1, 2, 3, 4], "ts": range(4)})
+    frame = frame.with_columns(pl.col("ts") + 1_600_000_000)
+    events = horae.read_events(frame)
+    assert events.report.read_as("price") == "value" and events.report.read_as("user_id") is None
+    frame.write_parquet(tmp_path / "log.parquet")
+    for ask in (
+        lambda: ContextColumns.learned(events, ["price"]),
+        lambda: prepare_large(tmp_path / "log.parquet", tmp_path / "out", context=["price"]),
+    ):
+        with pytest.raises(RecipeError, match='"price" was read as value') as refused:
+            ask()
+        assert "--columns value=" in refused.value.hint and "last_all" in refused.value.hint
+    assert ContextColumns.learned(horae.read_events(frame, columns={"value": ""}), ["price"]).names == ("price",)
 
 
 def test_an_id_of_each_event_is_refused():

@@ -52,6 +52,29 @@ def test_a_prepared_log_trains_the_very_model_that_the_log_in_memory_does(prepar
     assert there.recommend(**asked).frame.equals(here.recommend(**asked).frame)
 
 
+def test_a_context_network_of_a_prepared_log_is_that_of_the_log_in_memory_and_answers_the_same(tmp_path):
+    rng = np.random.default_rng(0)
+    device = pl.Series("device", rng.choice(["phone", "laptop", "tv"], LOG.frame.height))
+    frame = LOG.frame.with_columns(device, fee=pl.Series(rng.lognormal(0, 1, LOG.frame.height)))
+    frame.write_parquet(tmp_path / "log.parquet")
+    prepared = prepare_large(tmp_path / "log.parquet", tmp_path / "arrays", context=["device", "fee"])
+    told = [*SMALL, 'model.context=["device", "fee"]', 'model.request_context=["device"]']
+    there = horae.train(open_large(prepared.folder), "sasrec", overrides=told, options=QUIET)
+    here = horae.train(horae.read_events(frame), "sasrec", overrides=told, options=QUIET)
+    arrays, others = there.model.arrays(), here.model.arrays()
+    assert arrays.keys() == others.keys() and all(torch.equal(one, others[name]) for name, one in arrays.items())
+    there.save(tmp_path / "run")
+    again = horae.load(tmp_path / "run")
+    lists = []
+    for context in ({"device": "phone"}, {"device": "tv"}, {}):
+        history = [horae.HistoryEvent("i003", context={"device": "tv", "fee": 2.0}), horae.HistoryEvent("i004")]
+        asked = {"histories": [history], "k": 5, "context": context or None}
+        lists.append(there.recommend(**asked).frame["score"].to_list())
+        assert lists[-1] == again.recommend(**asked).frame["score"].to_list()
+        assert lists[-1] == here.recommend(**asked).frame["score"].to_list()
+    assert lists[0] != lists[1]  # the question's context is heard
+
+
 def test_parts_and_requests_are_those_of_a_split_by_time(prepared):
     ours, theirs = split_prepared(prepared), horae.split_by_time(LOG)
     assert (ours.boundary, ours.validation_boundary) == (theirs.boundary, theirs.validation_boundary)

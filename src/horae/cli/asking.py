@@ -92,8 +92,14 @@ def items_of(text: str | None) -> tuple[str | int, ...]:
     return tuple(event.item_id for event in history_of(text))
 
 
-def moment_of(text: str | None, where: str = "--at") -> datetime | None:
-    """A time as typed: ISO 8601, or seconds since 1970; `where` it was typed, for errors."""
+def moment_of(text: str | None, where: str = "--at", zone: str | None = None) -> datetime | None:
+    """A time as typed: ISO 8601, of the zone (UTC) where it names none, or seconds since 1970.
+
+    Args:
+        text: As typed.
+        where: For errors.
+        zone: A zone that there is.
+    """
     from horae.data.settings import parse_time
 
     if text is None:
@@ -103,7 +109,7 @@ def moment_of(text: str | None, where: str = "--at") -> datetime | None:
     except (OverflowError, OSError) as error:
         raise typer.BadParameter(f"{text!r} is no time.", param_hint=where) from error
     except ValueError:
-        return parse_time(text, where)
+        return parse_time(text, where, zone)
 
 
 def context_of(named: Sequence[str] | None) -> dict[str, Any]:

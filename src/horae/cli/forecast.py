@@ -100,7 +100,7 @@ def _forecast(source: str, asked: Asked, at: str | None, reading: Reading, seed:
 
     settings, horizon, model = asked.settings(reading.timezone), asked.horizon or 28, asked.model or AUTO
     check_question(model, asked.every, settings)
-    table = _table(source, asked, moment_of(at), reading, settings)
+    table = _table(source, asked, moment_of(at, zone=reading.timezone), reading, settings)
     say(f"{len(table):,} series of {table.num_bins:,} bins of {table.every}.")
     options = Options(device=device, progress=progress_for(True))
     plan = None if asked.promotions is None else read_table(asked.promotions).frame

@@ -160,7 +160,8 @@ def in_words(length: timedelta) -> str:
     seconds = length / timedelta(seconds=1)
     for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
         if seconds >= size or unit == "second":
-            number = f"{seconds / size:.3g}"
+            count = seconds / size
+            number = f"{count:,.0f}" if count >= 100 else f"{count:.3g}"
             return f"{number} {unit}" if number == "1" else f"{number} {unit}s"
     raise AssertionError
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from horae.errors import RecipeError
 
@@ -125,8 +126,8 @@ class DataSettings:
         return moment + (timedelta(days=1) if _is_date(self.latest) else timedelta(microseconds=1))
 
 
-def parse_time(text: str, where: str) -> datetime:
-    """An ISO date or time, UTC where it names no zone.
+def parse_time(text: str, where: str, zone: str | None = None) -> datetime:
+    """An ISO date or time, of the zone (UTC) where it names none.
 
     Raises:
         RecipeError: Not ISO 8601; `where` names the setting.
@@ -137,7 +138,7 @@ def parse_time(text: str, where: str) -> datetime:
         raise RecipeError(
             f"{where} = {text!r} is not a date or time.", hint="Write it like 2024-05-31 or 2024-05-31T18:00:00+02:00."
         ) from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone or "UTC"))).astimezone(UTC)
 
 
 def _is_date(text: str) -> bool:

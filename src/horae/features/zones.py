@@ -6,38 +6,21 @@ In: epoch seconds (UTC) and names of time zones. Out: seconds since 1970 as the 
 
 from __future__ import annotations
 
-import difflib
-import zoneinfo
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import polars as pl
 
+from horae.data.understanding.times import check_zone
 from horae.errors import DataError
 from horae.features.activity import Floats, Ints
 
-__all__ = ["check_zone", "local_days", "local_seconds", "weekdays"]
+__all__ = ["local_days", "local_seconds", "weekdays"]
 
 FEWEST: Final = -9_000_000_000.0
 MOST: Final = 30_000_000_000.0
 """Before 1684 and after 2920 no zone says anything."""
-
-
-def check_zone(zone: str) -> str:
-    """The zone's own name.
-
-    Raises:
-        DataError: There is no such zone; the hint names one that is written like it.
-    """
-    try:
-        return str(zoneinfo.ZoneInfo(zone))
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        known = sorted(zoneinfo.available_timezones())
-        by_city = {name.rpartition("/")[2].lower(): name for name in known} | {name.lower(): name for name in known}
-        near = difflib.get_close_matches(zone.lower().replace(" ", "_"), by_city, n=1, cutoff=0.6)
-        hint = f"Did you mean {by_city[near[0]]}?" if near else "Name one such as Europe/Berlin, Asia/Shanghai or UTC."
-        raise DataError(f"There is no time zone {zone!r}.", hint=hint) from error
 
 
 def local_seconds(at_Q: Floats, zone: str | Sequence[str | None] | pl.Series = "UTC", default: str = "UTC") -> Floats:

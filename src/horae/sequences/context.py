@@ -64,7 +64,7 @@ class ContextColumns:
             RecipeError: No such column, one of dates or lists, or one that says nothing.
         """
         context = events.frame.select(events.context)
-        return cls({name: _values(context, name) for name in names})
+        return cls({name: _values(context, name, events.report.read_as(name)) for name in names})
 
     @classmethod
     def from_dict(cls, document: Mapping[str, list[str] | None]) -> ContextColumns:
@@ -103,13 +103,24 @@ class ContextColumns:
         return f"Context: {', '.join(kinds)}."
 
 
-def holds_numbers(context: pl.DataFrame, name: str) -> bool:
+def holds_numbers(context: pl.DataFrame, name: str, read_as: str | None = None) -> bool:
     """Does this column of context hold numbers, rather than text?
+
+    Args:
+        context: All columns of context.
+        name: Of the one.
+        read_as: What the log's column of that name was taken for, such as `value`.
 
     Raises:
         RecipeError: No such column, or one of dates or lists.
     """
     if name not in context.columns:
+        if read_as is not None:
+            own = f"To have it as context, leave it out of the roles: --columns {read_as}= (read_events: columns)."
+            raise RecipeError(
+                f'{WHERE}: the log\'s column "{name}" was read as {read_as}, so it is no context.',
+                hint=f"{INSTEAD.get(read_as, '')} {own}".strip(),
+            )
         listed = f"Columns of context: {', '.join(context.columns) or 'none'}."
         raise RecipeError(f'{WHERE}: the log has no column "{name}" of context.', hint=INSTEAD.get(name, listed))
     column = context[name]
@@ -150,8 +161,8 @@ def most_frequent(name: str, counts: pl.DataFrame) -> Vocabulary:
     return Vocabulary(kept["value"])
 
 
-def _values(context: pl.DataFrame, name: str) -> Vocabulary | None:
-    numbers = holds_numbers(context, name)
+def _values(context: pl.DataFrame, name: str, read_as: str | None) -> Vocabulary | None:
+    numbers = holds_numbers(context, name, read_as)
     known = context[name].drop_nulls()
     refuse_nothing_to_learn(name, known.n_unique(), len(known), context.height)
     return None if numbers else most_frequent(name, known.cast(pl.String).alias("value").value_counts(name="n"))

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from horae.data.understanding.values import LARGEST_VALUE
 from horae.schema import BEHAVIOR, ITEM, TARGET, TIMESTAMP, USER, VALUE, Events, HistoryEvent, Id, IndexArray
 from horae.sequences.clock import seconds, to_seconds
 from horae.sequences.context import ContextColumns, Floats
@@ -291,7 +292,7 @@ class Sequences:
             self.items.indices([event.item_id for event in events]).astype(np.int32),
             np.array([behavior_of.get(e.behavior, 0) if e.behavior else unsaid for e in events], dtype=np.uint8),
             np.array([to_seconds(event.timestamp) for event in events], dtype=np.float64),
-            np.array([UNKNOWN if event.value is None else event.value for event in events], dtype=np.float32),
+            np.array([_value(event.value) for event in events], dtype=np.float32),
             np.ones(len(events), dtype=np.bool_),
             self.context.of_told([event.context for event in events]),
         )
@@ -320,6 +321,10 @@ def _flat(frame: pl.DataFrame, items: Vocabulary, behaviors: tuple[str, ...], co
         frame[TARGET].to_numpy(),
         context.of_frame(frame),
     )
+
+
+def _value(value: float | None) -> float:
+    return UNKNOWN if value is None or not abs(value) <= LARGEST_VALUE else value
 
 
 def categories(behavior: pl.Series) -> tuple[str, ...]:

@@ -204,8 +204,9 @@ def _numbers(
 ) -> dict[str, bool]:
     """Of each column of context: does it hold numbers? As a sample of the log says, before an hour of work."""
     timezone = settings.timezone if settings else DataSettings().timezone
-    sample = Chunks(ParquetLog.open(source), columns, timezone).context
-    return {name: holds_numbers(sample, name) for name in context}
+    chunks = Chunks(ParquetLog.open(source), columns, timezone)
+    told = DataReport(steps=chunks.steps)
+    return {name: holds_numbers(chunks.context, name, told.read_as(name)) for name in context}
 
 
 def _lay_out(parts: CleanedParts, context: ContextOfParts, folder: Path) -> None:

@@ -262,10 +262,20 @@ def test_a_rate_that_is_none_is_refused(recommender, rate):
         find_anomalies(recommender, false_alarms=rate)
 
 
-def test_a_rate_too_low_for_the_calibration_events_is_refused_with_what_is_possible(recommender):
-    with pytest.raises(DataError, match="needs 999,999") as error:
-        find_anomalies(recommender, false_alarms=1e-6)
-    assert "Ask for" in error.value.hint
+def test_a_rate_too_low_for_the_calibration_events_flags_only_what_lies_well_beyond_them_and_says_so(recommender):
+    usual, low = (find_anomalies(recommender, false_alarms=rate) for rate in (0.05, 1e-6))
+    assert not any("vouch" in note for note in usual.notes)
+    assert any("3,000,000 would vouch for it" in note for note in low.notes)
+    assert low.threshold > usual.threshold and low.share <= usual.share
+    assert (low.frame["odd"] == (low.frame["score"] > low.threshold)).all()
+    json.dumps(low.as_dict(), allow_nan=False)
+
+
+def test_fewer_than_twenty_calibration_events_say_nothing(counting, split, tmp_path):
+    counting.save(tmp_path / "run", events=False)
+    with pytest.raises(DataError, match="expected 20 or more") as error:
+        find_anomalies(horae.load(tmp_path / "run"), Events(split.test.frame.head(30)))
+    assert "longer log" in error.value.hint
 
 
 def test_an_empty_log_is_refused(recommender, split):

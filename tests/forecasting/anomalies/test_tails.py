@@ -26,6 +26,34 @@ def test_beyond_all_that_was_seen_surprise_goes_on_and_p_does_not():
     assert set(tail.p(np.array([101.0, 1e9]))) == {1 / 101}
 
 
+def test_the_largest_calibration_event_goes_beyond_the_others_as_any_other_event_would():
+    own = np.arange(1.0, 102.0)  # the others' uppermost tenth is 91 to 100: mean excess 4.5
+    surprise = Tail.of(own).surprise(own, own=True)
+    assert surprise[-1] == pytest.approx(math.log(101) + 1 / 4.5)
+    assert surprise[-2] == pytest.approx(math.log(101 / 2))
+    twins = np.append(own, 101.0)
+    assert Tail.of(twins).surprise(twins, own=True)[-2:].tolist() == [pytest.approx(math.log(102 / 2))] * 2
+
+
+@pytest.mark.parametrize(("events", "rate"), [(127, 0.01), (60, 0.02), (60, 0.005), (350, 0.01)])
+def test_of_seven_signals_together_no_more_than_the_rate_is_flagged_however_few_calibrate(events: int, rate: float):
+    rng, flagged = np.random.default_rng(0), []
+    for _ in range(60):
+        calibrates = np.arange(events + 2_000) < events
+        signals = [surprise_of([Side(raw)], calibrates) for raw in rng.standard_normal((7, len(calibrates)))]
+        score = combined(np.stack(signals))
+        flagged.append((score[~calibrates] > Tail.of(score[calibrates]).above(rate)).mean())
+    assert np.mean(flagged) < 1.25 * rate
+
+
+def test_where_too_few_calibrate_the_threshold_lies_beyond_them():
+    many, few = Tail.of(np.arange(1.0, 400.0)), Tail.of(np.arange(1.0, 101.0))
+    assert many.vouches(0.01) and many.above(0.01) == 396.0  # three above it and the event itself: 4 of 400
+    assert not few.vouches(0.01) and few.above(0.01) == pytest.approx(100 + 5 * math.log(3))
+    assert few.above(0.001) > few.above(0.01)
+    assert Tail.of(np.zeros(50)).above(0.01) == 0.0
+
+
 def test_constant_calibration_events_call_only_what_differs_odd():
     tail = Tail.of(np.zeros(99))
     assert tail.surprise(np.array([0.0, 1e-9])).tolist() == [0.0, pytest.approx(math.log(100))]

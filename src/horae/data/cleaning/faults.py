@@ -15,6 +15,7 @@ import polars as pl
 
 from horae.data.cleaning.order import changes, micros, unit_of
 from horae.data.settings import DataSettings
+from horae.data.understanding.values import LARGEST_VALUE, possible
 from horae.schema import BEHAVIOR, ITEM, TIMESTAMP, USER, VALUE, Step
 
 __all__ = [
@@ -56,15 +57,15 @@ def null_ids(frame: pl.DataFrame, settings: DataSettings) -> Done:
 
 
 def impossible_values(frame: pl.DataFrame, settings: DataSettings) -> Done:
-    """NaN and infinity are how systems write an unknown value."""
+    """NaN, infinity and numbers that nobody measured are how systems write an unknown value."""
     if VALUE not in frame.columns:
         return frame, None
-    finite = frame[VALUE].is_finite().fill_null(True)
-    if finite.all():
+    known = possible(frame[VALUE]).fill_null(True)
+    if known.all():
         return frame, None
-    shown = show(frame, ~finite)
-    step = Step("impossible_values", "changed", int((~finite).sum()), "values NaN or infinite became unknown.", shown)
-    return frame.with_columns(pl.when(finite).then(VALUE).alias(VALUE)), step
+    message = f"values NaN, infinite or larger than {LARGEST_VALUE:g} became unknown."
+    step = Step("impossible_values", "changed", int((~known).sum()), message, show(frame, ~known))
+    return frame.with_columns(pl.when(known).then(VALUE).alias(VALUE)), step
 
 
 def impossible_times(frame: pl.DataFrame, settings: DataSettings) -> Done:

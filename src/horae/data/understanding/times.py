@@ -9,6 +9,7 @@ sixteen as microseconds, nineteen as nanoseconds, so these cannot be mistaken fo
 
 from __future__ import annotations
 
+import difflib
 import zoneinfo
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -58,15 +59,22 @@ class Times:
 
 
 def check_zone(timezone: str | None) -> str:
-    """UTC where None.
+    """The zone's own name; UTC where None.
 
     Raises:
-        DataError: No such time zone.
+        DataError: There is no such zone; the hint names one that is written like it.
     """
     try:
         return str(zoneinfo.ZoneInfo(timezone or "UTC"))
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
-        raise DataError(f"There is no time zone {timezone!r}.", hint="For example Europe/Berlin or UTC.") from error
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise DataError(f"There is no time zone {timezone!r}.", hint=_zone_like(timezone or "")) from error
+
+
+def _zone_like(timezone: str) -> str:
+    known = sorted(zoneinfo.available_timezones())
+    by_city = {name.rpartition("/")[2].lower(): name for name in known} | {name.lower(): name for name in known}
+    near = difflib.get_close_matches(timezone.lower().replace(" ", "_"), by_city, n=1, cutoff=0.6)
+    return f"Did you mean {by_city[near[0]]}?" if near else "Name one such as Europe/Berlin, Asia/Shanghai or UTC."
 
 
 def read_times(raw: pl.Series, timezone: str | None = None) -> Times:

@@ -11,8 +11,10 @@ from horae.data.reading.raw import RawTable
 from horae.errors import DataError
 from horae.schema import Step
 
-__all__ = ["LONGEST_ID", "as_ids", "as_position", "as_values", "too_long"]
+__all__ = ["LARGEST_VALUE", "LONGEST_ID", "as_ids", "as_position", "as_values", "possible", "too_long"]
 
+LARGEST_VALUE = 1e30
+"""Nobody measured more: sums of squares of larger numbers leave float64, and the sums themselves float32."""
 LONGEST_ID = 10_000
 NO_ID = ("", "NULL", "null", "None", "NaN", "nan", "\\N", "<NA>", "N/A", "NA")
 """Spellings of "no id" that programs write into text."""
@@ -61,18 +63,23 @@ def too_long(ids: pl.Series) -> pl.Series | None:
 
 
 def as_values(column: pl.Series, table: RawTable) -> tuple[pl.Series, list[Step]]:
-    """Numbers; unknown where the cell holds none, or one that is not finite."""
+    """Numbers; unknown where the cell holds none, or one that is not finite or larger than `LARGEST_VALUE`."""
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         values, empty = column.cast(pl.Float64), column.is_null()
     else:
         text = column.cast(pl.String)
         values, empty = _numbers(text), text.is_null() | (text == "")
-    bad = ~values.is_finite().fill_null(False) & ~empty
+    bad = ~possible(values).fill_null(False) & ~empty
     if not bad.any():
         return values, []
     shown = tuple(f"{table.where(i)}: {str(column[i])[:40]!r}" for i in bad.arg_true().head(5).to_list())
-    message = "values that are no finite number became unknown."
+    message = f"values that are no finite number, or larger than {LARGEST_VALUE:g}, became unknown."
     return values.set(bad, None), [Step("values", "changed", int(bad.sum()), message, shown)]
+
+
+def possible(values: pl.Series) -> pl.Series:
+    """Which numbers may be somebody's value; null where there is none."""
+    return values.abs() <= LARGEST_VALUE
 
 
 def as_position(column: pl.Series, table: RawTable) -> pl.Series:

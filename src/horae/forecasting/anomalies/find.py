@@ -25,7 +25,7 @@ from horae.forecasting.anomalies.items import item_signals
 from horae.forecasting.anomalies.pace import pace_signals
 from horae.forecasting.anomalies.result import Anomalies
 from horae.forecasting.anomalies.signals import Signal
-from horae.forecasting.anomalies.tails import Tail, combined, excess_of_mean, surprise_of
+from horae.forecasting.anomalies.tails import CONFIDENT, Tail, combined, excess_of_mean, surprise_of
 from horae.forecasting.anomalies.times import time_signal
 from horae.forecasting.anomalies.values import value_signal
 from horae.recommend.recommender import Recommender
@@ -38,6 +38,8 @@ KEPT: Final = ("timezone", "max_bad")
 RARE: Final = -math.log(0.05)
 """A surprise that `why` tells, beside the largest."""
 MOST_TOLD: Final = 3
+FEWEST: Final = 20
+"""Calibration events below which nobody can say what is usual."""
 
 
 def find_anomalies(
@@ -65,7 +67,7 @@ def find_anomalies(
         seed: Of what is drawn where there are more calibration events than are needed.
 
     Raises:
-        DataError: A rate outside 0 to 1; nothing to judge; too few calibration events for so low a rate.
+        DataError: A rate outside 0 to 1; nothing to judge; fewer than 20 calibration events.
 
     Example:
         ```python
@@ -81,16 +83,16 @@ def find_anomalies(
     if events is not None and not isinstance(events, Events):
         log = read_events(events, settings=DataSettings(**reading_of(recommender)))
     cases = cases_of(recommender, log, since, seed)
-    _check_enough(cases, false_alarms)
+    _check_enough(cases)
     signals, notes = _signals(cases, log is not None and not log.has_items)
     if not signals:
         raise DataError("Nothing can be judged: " + " ".join(notes), hint="Give a log with items, times or values.")
     surprise_KN = np.stack([surprise_of(signal.sides, cases.calibration_N) for signal in signals])
     score_N = combined(surprise_KN)
     tail = Tail.of(score_N[cases.calibration_N])
-    threshold = _threshold(tail, false_alarms)
+    threshold = tail.above(false_alarms)
     p_N = np.where(cases.calibration_N, tail.p(score_N, own=True), tail.p(score_N))
-    odd_N = p_N <= false_alarms
+    odd_N = score_N > threshold
     frame = _events_frame(cases, signals, surprise_KN, score_N, p_N, odd_N)
     users, few = _users_frame(cases, signals, surprise_KN, p_N, odd_N, false_alarms)
     return Anomalies(
@@ -100,7 +102,7 @@ def find_anomalies(
         false_alarms,
         threshold,
         _calibration(cases),
-        (*cases.notes, *notes, *few),
+        (*cases.notes, *notes, *_few_events(tail, false_alarms), *few),
     )
 
 
@@ -109,14 +111,23 @@ def reading_of(recommender: Recommender) -> dict[str, Any]:
     return {name: recommender.recipe.data[name] for name in KEPT if name in recommender.recipe.data}
 
 
-def _check_enough(cases: Cases, false_alarms: float) -> None:
+def _check_enough(cases: Cases) -> None:
     events = int(cases.calibration_N.sum())
-    if (events + 1) * false_alarms < 1:
+    if events < FEWEST:
         raise DataError(
-            f"A rate of {false_alarms:g} false alarms needs {math.ceil(1 / false_alarms) - 1:,} calibration events or "
-            f"more; there are {events:,}.",
-            hint=f"Ask for {1 / (events + 1):.2g} or more, or give a longer log." if events else "Give a longer log.",
+            f"{events:,} calibration events say too little of what is usual: expected {FEWEST} or more.",
+            hint="Give a longer log: a part of it that the run did not learn from says what is usual.",
         )
+
+
+def _few_events(tail: Tail, false_alarms: float) -> tuple[str, ...]:
+    if tail.vouches(false_alarms):
+        return ()
+    enough = math.ceil(CONFIDENT / false_alarms)
+    return (
+        f"{len(tail):,} calibration events are few for a rate of {false_alarms:g}: {enough:,} would vouch for it. So only "
+        "events well beyond the oddest of them are flagged.",
+    )
 
 
 def _signals(cases: Cases, itemless: bool) -> tuple[list[Signal], tuple[str, ...]]:
@@ -127,12 +138,6 @@ def _signals(cases: Cases, itemless: bool) -> tuple[list[Signal], tuple[str, ...
     pace, of_pace = pace_signals(cases)
     there = [signal for signal in (time, value) if signal is not None]
     return [*items, *there, *pace], (*of_items, *of_times, *of_values, *of_pace)
-
-
-def _threshold(tail: Tail, false_alarms: float) -> float:
-    """The largest score that is not odd."""
-    above = math.floor(false_alarms * (len(tail) + 1) + 1e-9)
-    return float(tail.known_C[len(tail) - max(above, 1)]) if len(tail) else math.inf
 
 
 def _events_frame(

@@ -37,7 +37,9 @@ NEWEST: Final = 5
 ENOUGH: Final = 2_000
 """Calibration events that choose the temperature."""
 
-Odd = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Odd = Callable[[Tensor, Tensor], Tensor]
+"""Of scores `[B, I]` and some items of each request `[B, N]`: how odd each item is, `[B, N]`."""
+Pair = tuple[Tensor, Tensor]
 
 
 def item_signals(cases: Cases) -> tuple[list[Signal], tuple[str, ...]]:
@@ -54,9 +56,16 @@ def item_signals(cases: Cases) -> tuple[list[Signal], tuple[str, ...]]:
     raw_N, place_N = np.full(len(index_N), np.nan), np.zeros(len(index_N))
     warm, strangers = np.flatnonzero(asked_N & ~stranger_N), np.flatnonzero(asked_N & stranger_N)
     odd = _odd(cases, histories, index_N, warm)
-    raw_N[warm], place_N[warm] = _read(recommender, histories.take(warm), index_N[warm], odd)
+
+    def one(scores_BI: Tensor, item_B: Tensor, odd: Odd = odd) -> Pair:
+        return odd(scores_BI, item_B[:, None])[:, 0], rank_of(scores_BI, item_B[:, None])[:, 0]
+
+    def of_stranger(scores_BI: Tensor, item_B: Tensor) -> Pair:
+        return one(scores_BI, item_B, _by_rank)
+
+    raw_N[warm], place_N[warm] = _read(recommender, histories.take(warm), index_N[warm], one)
     raw_N[strangers], place_N[strangers] = _read(
-        recommender, histories.take(strangers), index_N[strangers], _by_rank, fallback=True
+        recommender, histories.take(strangers), index_N[strangers], of_stranger, fallback=True
     )
     known, unknown = Side(np.where(stranger_N, np.nan, raw_N)), Side(np.where(stranger_N, raw_N, np.nan))
     fresh = Side(first_N.astype(np.float64), first_N)
@@ -89,8 +98,8 @@ def _habit(cases: Cases, odd: Odd) -> Signal:
     kept = (index_AW > 0).all(1) & (histories.lengths > 0)
     asked, index_AW, histories = asked[kept], index_AW[kept], histories.take(np.flatnonzero(kept))
 
-    def together(scores_BI: Tensor, item_BW: Tensor) -> tuple[Tensor, Tensor]:
-        each_BW = torch.stack([odd(scores_BI, item_BW[:, n])[0] for n in range(NEWEST)], dim=-1)
+    def together(scores_BI: Tensor, item_BW: Tensor) -> Pair:
+        each_BW = odd(scores_BI, item_BW)
         return each_BW.mean(-1), each_BW[:, 0]
 
     raw_N = np.full(len(row_N), np.nan)
@@ -98,26 +107,28 @@ def _habit(cases: Cases, odd: Odd) -> Signal:
     return Signal("habit", (Side(raw_N),), lambda _: f"the newest {NEWEST} items are unlike what this user did before")
 
 
-def mass_not_above(scores_BI: Tensor, item_B: Tensor, temperature: float = 1.0) -> Tensor:
+def mass_not_above(scores_BI: Tensor, item_BN: Tensor, temperature: float = 1.0) -> Tensor:
     """`-log` of the probability of all items that are no more probable than the one that came.
 
     Shape:
-        scores_BI: without the padding item; item_B: columns of it. Out: float64 `[B]`.
+        scores_BI: without the padding item; item_BN: columns of it. Out: float64 `[B, N]`.
 
     The p value of an exact test: 1 for the most probable item however improbable each is, unlike `-log P(item)`, which
     calls whatever comes surprising where many things may come.
     """
     log_BI = (scores_BI.double() / temperature).log_softmax(-1)
-    own_B1 = log_BI.gather(1, item_B[:, None])
-    odd_BI = torch.where(log_BI <= own_B1, log_BI, -torch.inf)
-    return -odd_BI.logsumexp(-1)
+    own_BN = log_BI.gather(1, item_BN)
+    masses = [torch.where(log_BI <= own_B1, log_BI, -torch.inf).logsumexp(-1) for own_B1 in own_BN.split(1, dim=1)]
+    return -torch.stack(masses, dim=1)
 
 
-def rank_of(scores_BI: Tensor, item_B: Tensor) -> Tensor:
-    """Rank from 1 of each item among all, the middle one among equals; float64 `[B]`."""
-    own_B1 = scores_BI.gather(1, item_B[:, None])
-    above_B, equal_B = (scores_BI > own_B1).sum(-1), (scores_BI == own_B1).sum(-1)
-    return above_B.double() + (equal_B.double() + 1) / 2
+def rank_of(scores_BI: Tensor, item_BN: Tensor) -> Tensor:
+    """Rank from 1 of each item among all, the middle one among equals; float64 `[B, N]`."""
+    ranks = []
+    for own_B1 in scores_BI.gather(1, item_BN).split(1, dim=1):
+        above_B, equal_B = (scores_BI > own_B1).sum(-1), (scores_BI == own_B1).sum(-1)
+        ranks.append(above_B.double() + (equal_B.double() + 1) / 2)
+    return torch.stack(ranks, dim=1)
 
 
 def _odd(cases: Cases, histories: Histories, index_N: IndexArray, warm: IndexArray) -> Odd:
@@ -131,13 +142,12 @@ def _odd(cases: Cases, histories: Histories, index_N: IndexArray, warm: IndexArr
     return _by_mass(_temperature(recommender, histories.take(chosen), index_N[chosen]))
 
 
-def _by_rank(scores_BI: Tensor, item_B: Tensor) -> tuple[Tensor, Tensor]:
-    rank_B = rank_of(scores_BI, item_B)
-    return rank_B.log(), rank_B
+def _by_rank(scores_BI: Tensor, item_BN: Tensor) -> Tensor:
+    return rank_of(scores_BI, item_BN).log()
 
 
 def _by_mass(temperature: float) -> Odd:
-    return lambda scores_BI, item_B: (mass_not_above(scores_BI, item_B, temperature), rank_of(scores_BI, item_B))
+    return lambda scores_BI, item_BN: mass_not_above(scores_BI, item_BN, temperature)
 
 
 def _temperature(recommender: Recommender, histories: Histories, index_N: IndexArray) -> float:
@@ -145,7 +155,7 @@ def _temperature(recommender: Recommender, histories: Histories, index_N: IndexA
     if not len(index_N):
         return 1.0
 
-    def losses(scores_BI: Tensor, item_B: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(scores_BI: Tensor, item_B: Tensor) -> Pair:
         own_B = scores_BI.gather(1, item_B[:, None]).squeeze(1)
         loss_BT = torch.stack([(scores_BI / t).logsumexp(-1) - own_B / t for t in TEMPERATURES], dim=-1)
         return loss_BT, loss_BT
@@ -155,7 +165,12 @@ def _temperature(recommender: Recommender, histories: Histories, index_N: IndexA
 
 
 def _read(
-    recommender: Recommender, histories: Histories, index_N: IndexArray, odd: Odd, *, fallback: bool = False
+    recommender: Recommender,
+    histories: Histories,
+    index_N: IndexArray,
+    read: Callable[[Tensor, Tensor], Pair],
+    *,
+    fallback: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
     """Read two numbers of each event from the scores of all items, in blocks that fit in memory."""
     if not len(index_N):
@@ -170,7 +185,7 @@ def _read(
     with torch.inference_mode():
         for rows in batches:
             scores_BI = model.score(encode(histories.take(rows), model.max_len, device))[:, 1:]
-            parts.append(odd(scores_BI, torch.from_numpy(index_N[rows] - 1).to(scores_BI.device)))
+            parts.append(read(scores_BI, torch.from_numpy(index_N[rows] - 1).to(scores_BI.device)))
     order = np.argsort(np.concatenate(batches))
     first, second = (torch.cat(column).cpu().double().numpy()[order] for column in zip(*parts, strict=True))
     return first, second

@@ -25,8 +25,8 @@ class Anomalies:
     Attributes:
         frame: One row per judged event, in the log's order: `user_id, item_id, behavior, timestamp, value`; for each
             signal of `signals` its surprise, `-log p` in nats (`item_surprise`, ...; null where it cannot be told);
-            `score` (all of them together), `p_value` (share of calibration events with as high a score), `odd` (is it
-            above `threshold`?) and `why`, in words, where it is.
+            `score` (all of them together), `p_value` (share of calibration events with as high a score), `odd` (is
+            `score` above `threshold`?) and `why`, in words, where it is.
         users: One row per judged user, the oddest first: `user_id`, `events`, `odd_events`, the mean of each surprise,
             `score` (how far their events' mean surprise lies above the usual one for so many events), `p_value` (share
             of calibration users as far above), `odd`, `why`.

@@ -6,6 +6,7 @@ A surprise is `-log p` in nats, where `p` is the share of calibration events tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from horae.evaluation.metrics.ranks import BoolArray, FloatArray, IndexArray
 __all__ = ["Side", "Tail", "combined", "excess_of_mean", "surprise_of"]
 
 TAIL_SHARE = 0.1
+CONFIDENT = 3.0
+"""`-log(0.05)`: nobody of n above a number says, with 95% confidence, that under `3 / n` of all are."""
 FARTHEST = 30.0
 """Nats beyond the calibration events: from there on, all are equally far."""
 
@@ -64,12 +67,32 @@ class Tail:
     def __len__(self) -> int:
         return len(self.known_C)
 
+    def vouches(self, rate: float) -> bool:
+        """Are there so many that, with 95% confidence, no more than this rate of others lies above the largest?"""
+        return len(self) * rate >= CONFIDENT
+
+    def above(self, rate: float) -> float:
+        """The number above which no more than this rate of others is to lie.
+
+        Where the calibration events vouch for the rate, the one that they have it above. Where they are too few, the
+        largest of them lies, with 95% confidence, below at most `3 / n` of others; the exponential beyond it thins
+        these to the rate, `log(3 / (n rate))` mean excesses further on.
+
+        Args:
+            rate: Above 0 and below 1.
+        """
+        if self.vouches(rate):
+            return float(self.known_C[len(self) - math.floor(rate * (len(self) + 1) + 1e-9)])
+        top = len(self) - int((1 - TAIL_SHARE) * len(self))
+        excess = self.excess * top / max(top - 1, 1)  # the least of them is where their excesses begin
+        return float(self.known_C[-1]) + excess * math.log(CONFIDENT / (len(self) * rate))
+
     def p(self, raw_N: FloatArray, own: bool = False) -> FloatArray:
         """Shares as odd or odder; NaN where the number is.
 
         Args:
             raw_N: The numbers.
-            own: They are the calibration events themselves: each stands for itself, not beside itself.
+            own: They are the calibration events themselves: each is held against the others.
         """
         raw_N = np.asarray(raw_N, dtype=np.float64)
         above_N = len(self) - np.searchsorted(self.known_C, np.nan_to_num(raw_N, nan=-np.inf), side="left")
@@ -77,10 +100,16 @@ class Tail:
         return np.where(np.isnan(raw_N), np.nan, p_N)
 
     def surprise(self, raw_N: FloatArray, own: bool = False) -> FloatArray:
-        """`-log p`, and beyond the largest calibration event so many mean excesses more."""
+        """`-log p`, and beyond the largest calibration event so many mean excesses more.
+
+        A calibration event itself is held against the others, so the largest goes beyond them as any other event would.
+        Else none of them ever went beyond, each signal's largest would have no equal among them, and of K signals up
+        to `K / n` of ordinary events would be flagged.
+        """
         surprise_N: FloatArray = -np.log(np.maximum(self.p(raw_N, own), 1 / (len(self) + 1)))
-        if len(self) and self.excess > 0:
-            beyond_N = np.maximum(raw_N - self.known_C[-1], 0.0) / self.excess
+        beside = Tail.of(self.known_C[:-1]) if own and len(self) else self
+        if len(beside) and beside.excess > 0:
+            beyond_N = np.maximum(raw_N - beside.known_C[-1], 0.0) / beside.excess
             surprise_N = surprise_N + np.minimum(beyond_N, FARTHEST)
         return surprise_N
 

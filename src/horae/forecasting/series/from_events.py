@@ -64,7 +64,8 @@ def series_of_events(
     frame = frame.with_columns(pl.Series(BIN, bins.numbers(frame[TIMESTAMP]))).filter(pl.col(BIN) <= last_bin)
     if frame.is_empty():
         raise DataError(
-            f"No event lies in a whole bin of {bins.words}.", hint="Take narrower bins (--every 1h), or --keep-last."
+            f"No event lies in a whole {bins.words}: the log is too short.",
+            hint="Give a longer log, or take narrower bins (--every 1h).",
         )
     cells, left_out = largest(_cells(frame, of), settings.max_series, last_bin, of in ("count", "sum"))
     season = settings.season or bins.season

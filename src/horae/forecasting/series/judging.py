@@ -64,9 +64,11 @@ def plan_of(num_bins: int, horizon: int, season: int, origins: int, validation_o
         DataError: The history is no longer than the horizon.
     """
     if num_bins < horizon + 2:
+        shorter = f"Ask for --horizon {num_bins // 3} or less, t" if num_bins >= 3 else "T"
         raise DataError(
-            f"The horizon of {horizon:,} bins is longer than the history, which has {num_bins:,} whole bins.",
-            hint=f"Ask for --horizon {max(1, num_bins // 3)} or less, take narrower bins (--every), or a longer log.",
+            f"The horizon of {horizon:,} bins is longer than the history allows: it needs {horizon + 2:,} whole bins, "
+            f"and there are {num_bins:,}.",
+            hint=f"{shorter}ake narrower bins (--every), or give a longer log.",
         )
     room = (num_bins - max(season + 2, horizon, 4)) // horizon
     wanted = origins + validation_origins

@@ -93,7 +93,8 @@ def series_of_table(
     if not every:
         notes.append(f"The values stand {bins.words} by {bins.words}: bins of {bins}.")
     rows = rows.with_columns(pl.Series(BIN, bins.numbers(rows[TIMESTAMP])))
-    rows, last = _without_coarse(rows, steps, bins, notes), int(rows[BIN].max())  # type: ignore[arg-type]
+    rows = _without_coarse(rows, steps, bins, notes)
+    last = int(rows[BIN].max())  # type: ignore[arg-type]
     if at is not None:
         last = min(last, int(bins.numbers(pl.Series([at]).dt.convert_time_zone("UTC").dt.cast_time_unit("us"))[0]) - 1)
     elif not settings.keep_last and not _covers(rows, steps, bins, last):
@@ -209,10 +210,13 @@ def _cells(rows: pl.DataFrame, of: Of | None, table: RawTable, bins: Every) -> p
         twice = rows.filter(pl.struct(KEY, BIN).is_duplicated())
         if not twice.is_empty():
             (start,) = bins.starts(np.array([twice[BIN][0]], dtype=np.int64))
+            again = (
+                "" if bins.zone == "UTC" else " Where clocks go back, write times with their offset: ...T02:00+01:00."
+            )
             raise DataError(
                 f"{table.source}: series {twice[KEY][0]!r} has several values for the {bins.words} that begins "
                 f"{start:%Y-%m-%d %H:%M} ({twice.height:,} such rows).",
-                hint="Say what they become: --of sum, mean or last. Or mend the table, or take narrower bins.",
+                hint=f"Say what they become: --of sum, mean or last. Or mend the table, or take narrower bins.{again}",
             )
     what = {"sum": value.sum(), "mean": value.mean(), "last": value.last()}[of or "last"]
     return (

@@ -112,12 +112,23 @@ def _latest(value_ST: Floats) -> Floats:
 def _running_mean(value_ST: Floats, width: int) -> Floats:
     """At each column, the mean of the known values among the last `width`, itself included."""
     there = ~np.isnan(value_ST)
-    sums = np.cumsum(np.where(there, value_ST, 0.0), axis=1)
-    counts = np.cumsum(there, axis=1).astype(np.float64)
-    for total in (sums, counts):
-        total[:, width:] -= total[:, :-width].copy()
+    sums = _windowed_sum(np.where(there, value_ST, 0.0), width)
+    counts = _windowed_sum(there.astype(np.float64), width)
     mean: Floats = np.divide(sums, counts, out=np.full(value_ST.shape, np.nan), where=counts > 0)
     return mean
+
+
+def _windowed_sum(value_ST: Floats, width: int) -> Floats:
+    """Sums of the last `width` columns, by doubling: unlike differences of running sums, nothing outside is in them."""
+    total_ST, block_ST = np.zeros_like(value_ST), value_ST.copy()
+    taken, size = 0, 1
+    while size <= width:
+        if width & size:
+            total_ST[:, taken:] += block_ST[:, : max(value_ST.shape[1] - taken, 0)]
+            taken += size
+        block_ST[:, size:] += block_ST[:, :-size].copy()
+        size *= 2
+    return total_ST
 
 
 def _at_leads(point_SH: Floats, rule_ST: Floats, value_ST: Floats, levels: Levels) -> Floats:

@@ -101,8 +101,8 @@ def largest(
         notes.append(f"{_series(short)} with fewer than {minimum} known values left out: nothing can be learned there.")
     if enough.is_empty():
         raise DataError(
-            f"None of {_series(sizes.height)} has {minimum} known values.",
-            hint="Take wider bins (--every 1w), fewer series (--by all), or a longer log.",
+            f"A forecast needs {minimum} whole bins with a known value, and {_none_of(sizes.height)} has as many.",
+            hint="Give a longer log, take narrower bins (--every 1h), or of a log fewer series (--by all).",
         )
     chosen = enough.sort(SIZE, KEY, descending=[True, False]).head(most)
     if left := enough.height - chosen.height:
@@ -151,6 +151,10 @@ def dense(
     known = ~np.isnan(value)
     value_ST[rows[known], column[known]] = value[known]
     return SeriesTable(keys, value_ST, first, every, season, tuple(notes))
+
+
+def _none_of(count: int) -> str:
+    return "the one series" if count == 1 else f"none of {_series(count)}"
 
 
 def _series(count: int) -> str:

@@ -23,6 +23,8 @@ def as_text(document: Document) -> str:
         document["chosen"],
         standing(document),
     ]
+    if len(rows) == 1:
+        lines = ["No value is known at the past times that judge, so how far off it is cannot be told."]
     notes = [f"note: {note}" for note in document["notes"]]
     return "\n".join([*(line for line in head if line), "", *lines, *([""] if notes else []), *notes])
 

@@ -95,6 +95,11 @@ class RuleSet:
         return [one for _, one in (*self.allows, *self.denies)] + ([self.filter] if self.filter else [])
 
     @property
+    def has_rules(self) -> bool:
+        """Is there anything but a request's filter?"""
+        return bool(self.allows or self.denies or self.boosts or self.pins or self.quotas)
+
+    @property
     def only_gates(self) -> bool:
         """Nothing but what is allowed, and the same for all requests."""
         return not (self.boosts or self.pins or self.quotas) and all(gate.settled for gate in self._gates)

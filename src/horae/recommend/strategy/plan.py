@@ -122,7 +122,8 @@ class Plan:
     def says_why(self) -> bool:
         """Is there anything but a blend, so that items may carry which rule moved them?"""
         chooses = self.taste.method != "none" or bool(self.taste.shares)
-        return self.rules is not None or chooses or self.fresh is not None or self.floor is not None
+        ruled = self.rules is not None and self.rules.has_rules
+        return ruled or chooses or self.fresh is not None or self.floor is not None
 
     @property
     def uses_context(self) -> bool:
