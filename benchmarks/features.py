@@ -31,7 +31,7 @@ began = time.perf_counter()
 events = horae.read_events(source)
 read_seconds, read_peak = time.perf_counter() - began, peak()
 started = time.perf_counter(), time.process_time()
-rows = horae.write_features(events, out, by, groups=groups.split(",") if groups else None)
+rows = horae.write_features(events, out, by, settings=horae.FeatureSettings(groups.split(",") if groups else None))
 seconds, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
 import pyarrow.parquet
 file = pyarrow.parquet.ParquetFile(out)

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from horae.evaluation.backtest.settings import BacktestSettings
     from horae.evaluation.feature_audit import audit_features
     from horae.evaluation.protocol import Evaluation, evaluate
+    from horae.features.calendar import CalendarSettings
     from horae.features.compute import compute_features, write_features
     from horae.features.content.encode import encode_catalog, encode_images, encode_texts
     from horae.features.content.vectors import ContentVectors, read_vectors
     from horae.features.describing import describe
+    from horae.features.settings import FeatureSettings
     from horae.forecasting.anomalies.find import find_anomalies
     from horae.forecasting.anomalies.result import Anomalies
     from horae.forecasting.autoencoder import AutoencoderSettings
@@ -62,8 +64,10 @@ _HOME = {
     "BacktestSettings": "evaluation.backtest.settings",
     "ContentVectors": "features.content.vectors",
     "DataError": "errors",
+    "CalendarSettings": "features.calendar",
     "DataSettings": "data.settings",
     "Evaluation": "evaluation.protocol",
+    "FeatureSettings": "features.settings",
     "Events": "schema",
     "Handled": "data.outliers",
     "Forecasts": "schema",
@@ -131,11 +135,13 @@ __all__ = [
     "AutoencoderSettings",
     "Backtest",
     "BacktestSettings",
+    "CalendarSettings",
     "ContentVectors",
     "DataError",
     "DataSettings",
     "Evaluation",
     "Events",
+    "FeatureSettings",
     "Forecasts",
     "Handled",
     "HistoryEvent",

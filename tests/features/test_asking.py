@@ -6,6 +6,7 @@ import pytest
 from horae.errors import DataError, RecipeError
 from horae.features.asking import AtEvents, AtTimes, asked
 from horae.features.compute import compute_features
+from horae.features.settings import FeatureSettings
 from tests.logs import events_of
 
 DAY = 86_400
@@ -30,7 +31,7 @@ def test_times_are_dates_or_moments_utc_where_they_name_no_zone():
 
 
 def test_a_key_has_rows_from_the_first_time_that_has_something_past():
-    frame = compute_features(LOG, at="1d", groups=["recency"])
+    frame = compute_features(LOG, at="1d", settings=FeatureSettings(groups=["recency"]))
     stood = [(row["user_id"], row["timestamp"].day, row["recency_seconds"] / DAY) for row in frame.to_dicts()]
     assert [(who, day) for who, day, _ in stood] == [*(("u", d) for d in (3, 4, 5, 6)), ("v", 5), ("v", 6)]
     assert [since for *_, since in stood] == pytest.approx([0.5, 1.5, 2.5, 3.5, 1, 0.8])
@@ -63,12 +64,14 @@ def requests(**columns) -> pl.DataFrame:
 
 def test_requests_are_answered_in_their_order_also_for_keys_nobody_has_seen():
     table = requests(user_id=["v", "new", "u", "v", "u"], timestamp=[int(n * DAY) for n in (4, 4, 4, 5, 1.5)])
-    frame = compute_features(LOG, at=table, windows=["7d"])
+    frame = compute_features(LOG, at=table, settings=FeatureSettings(windows=["7d"]))
     assert frame["user_id"].to_list() == ["v", "new", "u", "v", "u"]
     assert frame["count_7d"].to_list() == [1, 0, 1, 2, 0]
     assert frame["recency_seconds"].to_list() == pytest.approx([DAY, None, 2.5 * DAY, 0.8 * DAY, None])
-    grid = compute_features(LOG, at="1d", windows=["7d"])
-    asked_there = compute_features(LOG, at=grid.select("user_id", "timestamp"), windows=["7d"])
+    grid = compute_features(LOG, at="1d", settings=FeatureSettings(windows=["7d"]))
+    asked_there = compute_features(
+        LOG, at=grid.select("user_id", "timestamp"), settings=FeatureSettings(windows=["7d"])
+    )
     assert asked_there.equals(grid)
 
 
@@ -76,12 +79,16 @@ def test_a_newcomer_has_a_circle_and_rows_of_tables():
     table = requests(user_id=["new", "u"], timestamp=[4 * DAY] * 2)
     friends = pl.DataFrame({"user_id": ["new"], "other_id": ["v"], "valid_from": [None]})
     plans = pl.DataFrame({"user_id": ["new"], "plan": ["trial"], "valid_from": [None]})
-    frame = compute_features(LOG, at=table, windows=["7d"], relations=friends, tables={"plans": plans})
+    frame = compute_features(
+        LOG, at=table, relations=friends, tables={"plans": plans}, settings=FeatureSettings(windows=["7d"])
+    )
     assert frame.select("circle_size", "circle_count_7d", "plan").rows() == [(1, 1, "trial"), (0, 0, None)]
 
 
 def test_the_whole_log_is_asked_by_times_alone():
-    frame = compute_features(LOG, "all", at=requests(timestamp=[5 * DAY, 2 * DAY]), windows=["all"])
+    frame = compute_features(
+        LOG, "all", at=requests(timestamp=[5 * DAY, 2 * DAY]), settings=FeatureSettings(windows=["all"])
+    )
     assert frame["count_all"].to_list() == [3, 1]
 
 
@@ -91,7 +98,7 @@ def test_the_whole_log_is_asked_by_times_alone():
         (pl.DataFrame({"who": ["u"], "timestamp": [100_000]}), "no column user_id; it has who"),
         (pl.DataFrame({"user_id": ["u"]}), "no column timestamp"),
         (pl.DataFrame({"user_id": ["u", None], "timestamp": ["2024-01-01"] * 2}), "row 2 has no user_id"),
-        (pl.DataFrame({"user_id": ["u"], "timestamp": ["soon"]}), "row 1 has no user_id or no readable time"),
+        (pl.DataFrame({"user_id": ["u"], "timestamp": ["soon"]}), "row 1 has 'soon' for a time"),
         (pl.DataFrame({"user_id": [], "timestamp": []}), "no rows"),
     ],
 )

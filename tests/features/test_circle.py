@@ -4,6 +4,7 @@ import pytest
 from horae.errors import DataError
 from horae.features import circle
 from horae.features.compute import compute_features
+from horae.features.settings import FeatureSettings
 from tests.logs import events_of
 
 LOG = events_of([("a", "i", 0), ("b", "i", 90), ("b", "j", 95), ("c", "j", 100), ("a", "i", 100), ("a", "k", 5_000)])
@@ -14,7 +15,9 @@ FRIENDS = pl.DataFrame(
 
 
 def circle_of_a() -> list[dict]:
-    frame = compute_features(LOG, groups=["circle"], windows=["1min", "1h"], relations=FRIENDS)
+    frame = compute_features(
+        LOG, relations=FRIENDS, settings=FeatureSettings(groups=["circle"], windows=["1min", "1h"])
+    )
     return frame.filter(user_id="a").to_dicts()
 
 
@@ -41,6 +44,6 @@ def test_one_relation_twice_at_a_time_is_refused():
 
 def test_the_circle_needs_users_and_relations():
     with pytest.raises(DataError, match=r"circle cannot be made: they need lines of users .* and relations"):
-        compute_features(LOG, "item", groups=["circle"], relations=FRIENDS)
+        compute_features(LOG, "item", relations=FRIENDS, settings=FeatureSettings(groups=["circle"]))
     with pytest.raises(DataError, match="--relations FILE"):
-        compute_features(LOG, groups=["circle"])
+        compute_features(LOG, settings=FeatureSettings(groups=["circle"]))

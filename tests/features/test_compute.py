@@ -14,10 +14,12 @@ from horae.data.simulate import ShopSettings, simulate
 from horae.errors import DataError, StoreError
 from horae.features.compute import FeatureBlocks, compute_features, write_features
 from horae.features.groups import GROUPS, ON_REQUEST
+from horae.features.settings import FeatureSettings
 from horae.schema import Events
 from tests.features import naive
 from tests.features.logs import HALF_LIVES, START, STEPS, WINDOWS, Row, log_of, row, rows
 
+SETTINGS = FeatureSettings(windows=WINDOWS, half_lives=HALF_LIVES)
 KEYS = ("user", "item", "all", "device")
 NAIVE = ("windows", "distinct", "extremes", "decay", "recency", "gaps", "bursts", "session", "context", "circle")
 """Groups that `naive.py` knows; others have their own second implementation."""
@@ -42,14 +44,14 @@ def column_of(by: str) -> str:
 
 def whole(events: Events, by: str = "user", at="events", **wishes) -> FeatureBlocks:
     """All groups, those on request included, where the log has times."""
-    usual = FeatureBlocks(events, by, at, **wishes)
+    usual = FeatureBlocks(events, by, at, SETTINGS, **wishes)
     more = ON_REQUEST if "calendar" in usual.groups else ()
-    return FeatureBlocks(events, by, at, groups=[*usual.groups, *more], **wishes)
+    return FeatureBlocks(events, by, at, replace(SETTINGS, groups=[*usual.groups, *more]), **wishes)
 
 
 def features_of(events: Events, by: str, at="events", block: int = 1 << 18, only=tuple(GROUPS)) -> pl.DataFrame:
     more = {"relations": relations()} if by == "user" else {}
-    made = whole(events, by, at, windows=WINDOWS, half_lives=HALF_LIVES, block=block, **more)
+    made = whole(events, by, at, block=block, **more)
     made.groups = {name: group for name, group in made.groups.items() if name in only}
     return pl.concat(made)
 
@@ -183,7 +185,7 @@ def test_editing_events_at_or_after_a_time_changes_no_feature_as_of_it(by: str, 
 
 def test_the_property_covers_every_registered_group():
     made = log_of([Row("a", "x", START + n, "view", 1.0, "phone", 2.0, "s") for n in range(3)])
-    blocks = whole(made, windows=WINDOWS, relations=relations())
+    blocks = whole(made, relations=relations())
     assert set(GROUPS) - set(blocks.groups) <= {"tables"}  # see test_tables.py
 
 
@@ -241,7 +243,11 @@ def test_nothing_past_of_any_key_is_refused_and_leaves_no_file(tmp_path):
 def test_a_simulated_shop_agrees_with_rolling_windows_of_polars():
     shop = simulate(ShopSettings(users=60, items=40, events=6_000, days=90), seed=3)
     events = read_events(shop.frame)
-    frame = pl.concat(FeatureBlocks(events, "item", windows=["1d", "7d"], groups=["windows", "distinct"], block=500))
+    frame = pl.concat(
+        FeatureBlocks(
+            events, "item", block=500, settings=FeatureSettings(windows=["1d", "7d"], groups=["windows", "distinct"])
+        )
+    )
     rolled = (
         events.frame.sort("item_id", "timestamp")
         .rolling("timestamp", period="7d", closed="left", group_by="item_id")
@@ -265,6 +271,6 @@ def test_a_simulated_shop_agrees_with_rolling_windows_of_polars():
 
 def test_a_grid_knows_leap_days():
     made = [Row("a", "x", 1_709_000_000 + 86_400 * n, "view", 1.0, "desk", 2.0, "s") for n in range(5)]  # 2024-02-27
-    frame = compute_features(log_of(made), at="1d", windows=["1d"], groups=["windows"])
+    frame = compute_features(log_of(made), at="1d", settings=FeatureSettings(windows=["1d"], groups=["windows"]))
     assert [f"{day:%m-%d}" for day in frame["timestamp"]] == ["02-28", "02-29", "03-01", "03-02", "03-03"]
     assert frame["count_1d"].to_list() == [1] * 5

@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 
 from horae.features.compute import compute_features
+from horae.features.settings import FeatureSettings
 from tests.logs import events_of
 
 
 def decayed(times, half_life: str) -> list[float]:
     log = events_of([("u", "i", t) for t in times])
-    return compute_features(log, half_lives=[half_life], groups=["decay"])[f"decayed_count_{half_life}"].to_list()
+    return compute_features(log, settings=FeatureSettings(half_lives=[half_life], groups=["decay"]))[
+        f"decayed_count_{half_life}"
+    ].to_list()
 
 
 def test_an_event_counts_half_after_its_half_life():

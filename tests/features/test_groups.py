@@ -1,15 +1,19 @@
 """The registry: what it says of each column holds, and the page says the same."""
 
 import re
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from horae.errors import RecipeError
+from horae.features.calendar import CalendarSettings
 from horae.features.compute import FeatureBlocks
 from horae.features.group import is_column_of
 from horae.features.groups import GROUPS, ON_REQUEST, check_groups
+from horae.features.settings import FeatureSettings
 from tests.features.logs import HALF_LIVES, START, WINDOWS, Row, log_of
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,24 +27,27 @@ LOG = log_of(
 )
 RELATIONS = pl.DataFrame({"user_id": ["a"], "other_id": ["b"], "valid_from": ["2020-01-01"]})
 TABLE = pl.DataFrame({"user_id": ["a"], "valid_from": ["2020-01-01"], "plan": ["paid"]})
+SALE = pl.DataFrame({"name": ["sale"], "start": [date(2020, 9, 14)], "end": [date(2020, 9, 15)]})
 LISTED = r"(?m)^\| `([a-z_]*\{?[a-z_{}]+)` \|(?:[^|]+\|){3}$"
 FEATURES = [(name, feature) for name, group in GROUPS.items() for feature in group.features]
 
 
-def computed(by: str) -> dict[str, list[str]]:
+def computed(by: str, country: str | None = None) -> dict[str, list[str]]:
     """Columns of each group."""
     more = {"relations": RELATIONS, "tables": {"plans": TABLE}} if by == "user" else {}
-    usual = FeatureBlocks(LOG, by, windows=WINDOWS, half_lives=HALF_LIVES, **more).groups
-    names = [*usual, *ON_REQUEST]
-    blocks = FeatureBlocks(LOG, by, groups=names, windows=WINDOWS, half_lives=HALF_LIVES, **more)
+    more |= {"promotions": SALE, "by": by}
+    told = FeatureSettings(windows=WINDOWS, half_lives=HALF_LIVES, calendar=CalendarSettings(country))
+    names = [*FeatureBlocks(LOG, settings=told, **more).groups, *ON_REQUEST]
+    blocks = FeatureBlocks(LOG, settings=replace(told, groups=names), **more)
     ((_, at),) = blocks.asked.moments(blocks.book, 100)
     return {name: list(group.compute(at.lines, at)) for name, group in blocks.groups.items()}
 
 
 def test_every_column_is_one_feature_of_its_group_and_every_feature_has_a_column():
+    pytest.importorskip("holidays")
     found = set()
     for by in ("user", "item"):
-        for name, columns in computed(by).items():
+        for name, columns in computed(by, "DE").items():
             for column in columns:
                 features = [feature for feature in GROUPS[name].features if is_column_of(feature.name, column)]
                 assert len(features) == 1, (name, column)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 
 from horae.errors import DataError, RecipeError
 from horae.features.compute import compute_features
+from horae.features.settings import FeatureSettings
 from tests.features.logs import START, Row, log_of, rows
 from tests.logs import events_of
 
@@ -16,7 +17,7 @@ AT = 1_600_000_000
 
 
 def joined(table: pl.DataFrame, by: str = "user", **more) -> pl.DataFrame:
-    return compute_features(LOG, by, groups=["tables"], tables={"plans": table}, **more)
+    return compute_features(LOG, by, tables={"plans": table}, settings=FeatureSettings(groups=["tables"]), **more)
 
 
 def plans(**columns) -> pl.DataFrame:
@@ -45,7 +46,7 @@ def test_a_row_is_not_seen_before_it_was_known():
 def test_numbers_are_float32_also_where_a_file_holds_them_as_text_and_ids_meet_as_text():
     table = pl.DataFrame({"item_id": ["7"], "price": ["2.5"], "valid_from": [None], "free": [True]})
     log = events_of([("u", 7, 100), ("u", 8, 200)])
-    frame = compute_features(log, "item", groups=["tables"], tables={"prices": table})
+    frame = compute_features(log, "item", tables={"prices": table}, settings=FeatureSettings(groups=["tables"]))
     assert frame.select("price", "free").to_dicts() == [{"price": 2.5, "free": 1.0}, {"price": None, "free": None}]
     assert frame.schema["price"] == pl.Float32
 
@@ -88,7 +89,9 @@ def test_a_table_that_cannot_be_trusted_is_refused(table: pl.DataFrame, said: st
 
 def test_a_table_without_its_group_has_no_effect_and_is_refused():
     with pytest.raises(RecipeError, match="tables has no effect"):
-        compute_features(LOG, groups=["windows"], tables={"plans": plans(valid_from=times(1, 2))})
+        compute_features(
+            LOG, tables={"plans": plans(valid_from=times(1, 2))}, settings=FeatureSettings(groups=["windows"])
+        )
 
 
 @settings(max_examples=30, deadline=None)
@@ -107,7 +110,7 @@ def test_rows_that_begin_or_become_known_after_a_moment_are_never_seen(data: st.
         }
     )
     known = [-math.inf if t is None else t.timestamp() for t in table["known_at"].dt.replace_time_zone("UTC")]
-    frame = compute_features(log_of(made), groups=["tables"], tables={"t": table})
+    frame = compute_features(log_of(made), tables={"t": table}, settings=FeatureSettings(groups=["tables"]))
     for have in frame.to_dicts():
         t = have["timestamp"].timestamp()
         holding = [n for n, begin in enumerate(begins) if begin <= t and (begins[n + 1 :] or [math.inf])[0] > t]

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from horae.features.compute import compute_features
+from horae.features.settings import FeatureSettings
 from tests.logs import events_of
 
 DAY = 86_400
@@ -13,7 +14,7 @@ DAY = 86_400
 def of_user(times, values=None, **more) -> list[dict]:
     values = [None] * len(times) if values is None else values
     rows = [("u", f"i{n % 3}", t, "view", v) for n, (t, v) in enumerate(zip(times, values, strict=True))]
-    return compute_features(events_of(rows), **more).to_dicts()
+    return compute_features(events_of(rows), settings=FeatureSettings(**more)).to_dicts()
 
 
 def test_one_users_windows_by_hand():
@@ -38,9 +39,9 @@ def test_a_rate_is_over_the_time_in_which_the_key_was_known():
 
 def test_events_of_one_time_are_past_to_their_user_by_place_and_to_nobody_else():
     log = events_of([("u", "i", 0), ("u", "j", 100), ("u", "j", 100), ("v", "j", 100), ("v", "j", 200)])
-    by_user = compute_features(log, "user", windows=["1h"])["count_1h"].to_list()
-    by_item = compute_features(log, "item", windows=["1h"])["count_1h"].to_list()
-    whole = compute_features(log, "all", windows=["1h"])["count_1h"].to_list()
+    by_user = compute_features(log, "user", settings=FeatureSettings(windows=["1h"]))["count_1h"].to_list()
+    by_item = compute_features(log, "item", settings=FeatureSettings(windows=["1h"]))["count_1h"].to_list()
+    whole = compute_features(log, "all", settings=FeatureSettings(windows=["1h"]))["count_1h"].to_list()
     assert by_user == [0, 1, 2, 0, 1]
     assert by_item == [0, 0, 0, 0, 3]
     assert whole == [0, 1, 1, 1, 4]
@@ -64,7 +65,7 @@ def test_values_without_variance_have_a_deviation_of_zero():
 
 def test_a_log_without_times_keeps_what_order_alone_tells():
     log = events_of([("u", "i", None, "view", 3.0), ("u", "j", None, "view", 5.0), ("v", "i", None)])
-    frame = compute_features(log, windows=["1d", "n1"])
+    frame = compute_features(log, settings=FeatureSettings(windows=["1d", "n1"]))
     assert frame["count_n1"].to_list() == [0, 1, 0] and frame["sum_n1"].to_list() == [0, 3, 0]
     assert frame["count_1d"].null_count() == 3
     assert not [name for name in frame.columns if name.startswith(("recency", "decayed", "session", "gap"))]
@@ -72,7 +73,7 @@ def test_a_log_without_times_keeps_what_order_alone_tells():
 
 def test_a_time_that_contradicts_the_order_silences_what_needs_time_from_there_on():
     log = events_of([("u", "i", 50), ("u", "i", 60), ("u", "i", 40), ("u", "i", 70), ("u", "i", None)])
-    frame = compute_features(log, windows=["1d", "n9"])
+    frame = compute_features(log, settings=FeatureSettings(windows=["1d", "n9"]))
     assert frame["count_1d"].to_list() == [0, 1, None, None, None]
     assert frame["count_n9"].to_list() == [0, 1, 2, 3, 4]
     assert frame["recency_seconds"].to_list() == [None, 10, None, None, None]
@@ -80,5 +81,5 @@ def test_a_time_that_contradicts_the_order_silences_what_needs_time_from_there_o
 
 def test_items_known_to_many_users_count_them():
     log = events_of([("a", "i", 0), ("b", "i", 10), ("a", "i", 20), ("c", "i", 30), ("c", "j", 30)])
-    frame = compute_features(log, "item", windows=["all"]).sort("timestamp")
+    frame = compute_features(log, "item", settings=FeatureSettings(windows=["all"])).sort("timestamp")
     assert frame.filter(pl.col("item_id") == "i")["distinct_users_all"].to_list() == [0, 1, 2, 2]

@@ -103,7 +103,9 @@ def test_numbers_are_those_of_compute_features_just_before_the_next_event(made):
     events = log_of(made, own_sessions=False)
     assume(events.times != "none" and events.frame["value"].count())
     groups = ["windows", "distinct", "extremes", "decay", "session"]
-    wanted = horae.compute_features(events, groups=groups, windows=WINDOWS, half_lives=("1h", "7d"))
+    wanted = horae.compute_features(
+        events, settings=horae.FeatureSettings(groups=groups, windows=WINDOWS, half_lives=("1h", "7d"))
+    )
     sequences = Sequences.from_events(events, Vocabulary.of(events.frame["item_id"]))
     row_B = np.arange(len(events))
     cut = sequences.before_rows(row_B)

@@ -75,6 +75,14 @@ def features(
             show_default=False,
         ),
     ] = None,
+    holidays: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COUNTRY",
+            help="The calendar knows its holidays: DE, or with a region DE-BY; needs the extra series.",
+            show_default=False,
+        ),
+    ] = None,
     reading: Reading = Reading(),
     set_: o.Set = None,
     json_: o.Json = False,
@@ -82,28 +90,24 @@ def features(
     """Write features of users, items or the log, as of any moment."""
     check_ending(out)
     check_outputs(out, json_)
+    from horae.features.calendar import CalendarSettings
     from horae.features.compute import FeatureBlocks
-    from horae.features.groups import check_groups
-    from horae.features.spans import durations, windows_of
+    from horae.features.settings import FeatureSettings
 
     cleaning = data_table(set_)
-    windows_of(_listed(windows))  # refuse before the log is read
-    durations(_listed(half_lives), "half-life")
-    if groups is not None:
-        check_groups(_listed(groups))
+    country, _, region = (holidays or "").partition("-")
+    settings = FeatureSettings(  # refuses before the log is read
+        None if groups is None else _listed(groups),
+        _listed(windows),
+        _listed(half_lives),
+        reading.timezone or "UTC",
+        CalendarSettings(country or None, region or None),
+    )
     tables = {file: _table(file) for file in table or ()}
     requests = _table(at) if Path(at).is_file() else None
     log = reading.events(events, cleaning)
-    blocks = FeatureBlocks(
-        log,
-        by,
-        at if requests is None else requests,
-        groups=None if groups is None else _listed(groups),
-        windows=_listed(windows),
-        half_lives=_listed(half_lives),
-        tables=tables,
-        relations=None if relations is None else _table(relations),
-    )
+    related = None if relations is None else _table(relations)
+    blocks = FeatureBlocks(log, by, at if requests is None else requests, settings, tables=tables, relations=related)
     told = _Told(blocks)
     _write(told, out)
     if json_:

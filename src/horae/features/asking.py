@@ -10,18 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
 from horae.data.cleaning.order import micros, stable_order
 from horae.data.settings import parse_time
-from horae.data.understanding.times import read_times
+from horae.data.understanding.times import localise, read_times
 from horae.errors import DataError
 from horae.features.book import ALL, LineBook
 from horae.features.moments import Moments, at_events, at_nothing, at_some, at_times
 from horae.features.scans import IndexArray
-from horae.features.spans import TEXT, duration
+from horae.features.spans import DAY, TEXT, duration
 from horae.schema import TIMESTAMP, Events
 
 __all__ = ["EVENTS", "Asked", "AtEvents", "AtRows", "AtTimes", "asked"]
@@ -86,8 +87,8 @@ class AtRows:
     time_R: IndexArray
 
     @classmethod
-    def of(cls, frame: pl.DataFrame, by: str) -> AtRows:
-        """Read a table of requests.
+    def of(cls, frame: pl.DataFrame, by: str, zone: str) -> AtRows:
+        """Read a table of requests; times that name no zone are of this one.
 
         Raises:
             DataError: A column is missing, a time cannot be read, a key or time is empty, or there are no rows.
@@ -100,13 +101,15 @@ class AtRows:
                     f"The table of requests has no column {column}; it has {', '.join(frame.columns[:8])}.",
                     hint=f"Name the key {by} and the time {TIMESTAMP}.",
                 )
-        times = read_times(frame[TIMESTAMP])
+        times = read_times(frame[TIMESTAMP], zone)
         empty = times.values.is_null() | (False if by == ALL else frame[by].is_null())
         wrong = (times.bad | empty).arg_true()
         if len(wrong):
+            row = int(wrong[0])
+            said = f"{frame[TIMESTAMP][row]!r} for a time" if times.values[row] is None else f"no {by}"
             raise DataError(
-                f"The table of requests: row {wrong[0] + 1} has no {by if by != ALL else 'log'} or no readable time.",
-                hint="Fill it in, or leave the row out.",
+                f"The table of requests: row {row + 1} has {said}.",
+                hint="Write times like 2024-05-31 or 2024-05-31T18:00:00+02:00; fill it in, or leave the row out.",
             )
         return cls(None if by == ALL else frame[by], micros(times.values))
 
@@ -129,11 +132,11 @@ class AtRows:
             yield unknown, at_nothing(book.strangers(keys, self.time_R[unknown]))
 
 
-def asked(at: str | date | pl.DataFrame, events: Events, by: str) -> Asked:
+def asked(at: str | date | pl.DataFrame, events: Events, by: str, zone: str = "UTC") -> Asked:
     """Understand what was asked.
 
-    A grid stands on whole multiples of its step in UTC (weeks on Mondays), from the first after the log's first event
-    to the first after its last.
+    A grid stands on whole multiples of its step (weeks on Mondays), from the first after the log's first event to the
+    first after its last: steps of whole days at midnights of the zone, others in UTC.
 
     Raises:
         DataError: The log has no times; nothing lies before the time; a grid of over a million times; a bad table.
@@ -147,12 +150,12 @@ def asked(at: str | date | pl.DataFrame, events: Events, by: str) -> Asked:
             hint="Ask as of events (--at events), or say which column is the time: --columns timestamp=...",
         )
     if isinstance(at, pl.DataFrame):
-        return AtRows.of(at, by)
+        return AtRows.of(at, by, zone)
     times = micros(events.frame[TIMESTAMP].drop_nulls())
     first, last = int(times.min()), int(times.max())
     if isinstance(at, str) and (TEXT.fullmatch(at.strip()) or at.strip().startswith("-")):
-        return AtTimes(_grid(duration(at, "The step of the grid"), first, last))
-    moment = _micros(at)
+        return AtTimes(_grid(duration(at, "The step of the grid"), first, last, zone))
+    moment = _micros(at, zone)
     if moment <= first:
         raise DataError(
             f"Nothing is known as of {_text(moment)}: the log's first event is at {_text(first)}.",
@@ -161,24 +164,29 @@ def asked(at: str | date | pl.DataFrame, events: Events, by: str) -> Asked:
     return AtTimes(np.array([moment], np.int64))
 
 
-def _grid(step: int, first: int, last: int) -> IndexArray:
+def _grid(step: int, first: int, last: int, zone: str) -> IndexArray:
     origin = MONDAY if step % WEEK == 0 else 0
-    begin, end = (first - origin) // step + 1, (last - origin) // step + 1
+    local = zone != "UTC" and step % DAY == 0
+    margin = DAY if local else 0
+    begin, end = (first - margin - origin) // step + 1, (last + margin - origin) // step + 1
     if end - begin >= MOST:
         raise DataError(
             f"A grid of {end - begin + 1:,} times is more than {MOST:,}.", hint="Give a longer step, such as 1d."
         )
-    return np.arange(begin, end + 1, dtype=np.int64) * step + origin
+    times = np.arange(begin, end + 1, dtype=np.int64) * step + origin
+    if not local:
+        return times
+    times = micros(localise(pl.Series(times).cast(pl.Datetime("us")), zone))
+    return times[(times > first) & (np.append(True, times[:-1] <= last))]
 
 
-def _micros(at: str | date) -> int:
+def _micros(at: str | date, zone: str) -> int:
     if isinstance(at, str):
-        moment = parse_time(at.strip(), "at")
-    elif isinstance(at, datetime):
-        moment = at if at.tzinfo else at.replace(tzinfo=UTC)
+        moment = parse_time(at.strip(), "at", zone)
     else:
-        moment = datetime(at.year, at.month, at.day, tzinfo=UTC)
-    return (moment - EPOCH) // timedelta(microseconds=1)
+        midnight = at if isinstance(at, datetime) else datetime(at.year, at.month, at.day)
+        moment = midnight if midnight.tzinfo else midnight.replace(tzinfo=ZoneInfo(zone))
+    return (moment.astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
 
 
 def _text(moment: int) -> str:

@@ -67,7 +67,9 @@ def calendar(
     at_Q: Floats,
     zone: str | Sequence[str | None] | pl.Series = "UTC",
     settings: CalendarSettings | None = None,
-    promotions: pl.DataFrame | None = None,
+    promotions: pl.DataFrame | Promotions | None = None,
+    *,
+    blank: bool = True,
 ) -> Columns:
     """The columns of `CALENDAR` at these moments.
 
@@ -76,6 +78,7 @@ def calendar(
         zone: Where the one who asks lives: one for all, or one for each row (null there: UTC).
         settings: Which calendar.
         promotions: `name, start, end` and perhaps `known_at`.
+        blank: Columns that the settings say nothing of are there, and null; else they are not there.
 
     Raises:
         DataError: An unknown zone, country, region or pay day; promotions that cannot be.
@@ -97,9 +100,17 @@ def calendar(
         **_special(day, unknown, settings),
     }
     columns = {name: np.where(unknown, np.nan, column).astype(np.float32) for name, column in values.items()}
-    columns |= Promotions.of(promotions).as_of(at_Q) if promotions is not None else {}
+    if promotions is not None:
+        columns |= (promotions if isinstance(promotions, Promotions) else Promotions.of(promotions)).as_of(at_Q)
+    if not blank:
+        return {name: columns[name] for name in _told(settings, promotions is not None) if name in columns}
     nothing = np.full(len(at_Q), np.nan, dtype=np.float32)
     return {one.name: columns.get(one.name, nothing.copy()) for one in CALENDAR}
+
+
+def _told(settings: CalendarSettings, promoted: bool) -> list[str]:
+    silent = {"holiday": settings.country is None, "pay_day": not settings.pay_days, "promotion": not promoted}
+    return [one.name for one in CALENDAR if not any(off and word in one.name for word, off in silent.items())]
 
 
 def _special(day: Ints, unknown: np.typing.NDArray[np.bool_], settings: CalendarSettings) -> dict[str, Floats]:

@@ -37,14 +37,14 @@ class Relations:
     Args:
         frame: `user_id, other_id, valid_from`, maybe `valid_to` and `known_at`.
         book: All users' lines.
-        name: Of the table, for errors.
+        zone: Of times that name none.
 
     Raises:
         DataError: See `valid_rows`.
     """
 
-    def __init__(self, frame: pl.DataFrame, book: LineBook, name: str = "relations") -> None:
-        rows = valid_rows(frame, [USER, OTHER], name)
+    def __init__(self, frame: pl.DataFrame, book: LineBook, zone: str = "UTC") -> None:
+        rows = valid_rows(frame, [USER, OTHER], "relations", zone)
         self.other_R = book.numbers_of(rows[OTHER])
         self.from_R, self.to_R, self.known_R = (rows[c].to_numpy() for c in (VALID_FROM, VALID_TO, KNOWN_AT))
         self._users = KeyRows(rows[USER])
@@ -118,7 +118,7 @@ class Circle:
         if book.by != USER or book.has_times == "none" or wishes.relations is None:
             return None
         timed = tuple(window for window in wishes.windows if window.micros is not None)
-        return cls(Relations(wishes.relations, book), timed, book.events.has_items)
+        return cls(Relations(wishes.relations, book, wishes.timezone), timed, book.events.has_items)
 
     def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""

@@ -8,11 +8,11 @@ so memory is bounded by the log and one block. It reads no clock and no file.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,36 +23,33 @@ from horae.features.book import ALL, BLOCK, LineBlock, LineBook
 from horae.features.group import Group, Wishes
 from horae.features.groups import chosen
 from horae.features.moments import Moments
+from horae.features.promotions import Promotions
 from horae.features.scans import IndexArray
+from horae.features.settings import FeatureSettings
 from horae.features.spans import durations, windows_of
 from horae.features.tables import Table, key_of
 from horae.features.writing import write_parquet
 from horae.schema import EVENT_ORDER, TIME_TYPE, TIMESTAMP, USER, Events
 
-__all__ = ["HALF_LIVES", "WINDOWS", "FeatureBlocks", "compute_features", "write_features"]
-
-WINDOWS: Final = ("1h", "1d", "7d", "28d")
-HALF_LIVES: Final = ("1d", "7d", "28d")
+__all__ = ["FeatureBlocks", "compute_features", "write_features"]
 
 
 class FeatureBlocks:
     """What was asked, checked before any work; iterating makes the frames, block by block.
 
     Args:
-        events: Cleaned.
-        by: Whose features: `user`, `item`, `all` (the whole log), or a column such as `category`.
-        at: `events` (just before every event), a time, the step of a regular grid such as `1d`, or a frame of requests:
-            the key and `timestamp`, one row for each.
-        groups: Names of groups; None: all that the log has what they need for.
-        windows: Trailing windows: `30min`, `7d`; `n10`, the last ten events; `all`, everything before.
-        half_lives: Of the decayed counts.
-        tables: External tables by name: the key, `valid_from`, maybe `valid_to` and `known_at`, and columns to join.
-        relations: `user_id, other_id, valid_from`, maybe `valid_to`: whose events the circle features count.
+        events: As of `compute_features`, like all else but `block`.
+        by: As there.
+        at: As there.
+        settings: As there.
+        tables: As there.
+        relations: As there.
+        promotions: As there.
         block: About how many events, or moments, are worked on at a time; changes nothing but memory.
 
     Raises:
-        DataError: The log lacks what was asked for; a table cannot be trusted (see `features.validity`).
-        RecipeError: A window, step, time or group that is none.
+        DataError: See `compute_features`.
+        RecipeError: See `compute_features`.
     """
 
     def __init__(
@@ -60,26 +57,30 @@ class FeatureBlocks:
         events: Events,
         by: str = "user",
         at: str | date | pl.DataFrame = EVENTS,
+        settings: FeatureSettings | None = None,
         *,
-        groups: Sequence[str] | None = None,
-        windows: Iterable[str] = WINDOWS,
-        half_lives: Iterable[str] = HALF_LIVES,
         tables: Mapping[str, pl.DataFrame] | None = None,
         relations: pl.DataFrame | None = None,
+        promotions: pl.DataFrame | None = None,
         block: int = BLOCK,
     ) -> None:
+        settings = settings or FeatureSettings()
+        zone = settings.timezone
         self.book = LineBook(events, by)
         self._block = block
-        self.asked = asked(at, events, self.book.by)
-        joined = tuple(Table(frame, key_of(self.book.by), name) for name, frame in (tables or {}).items())
+        self.asked = asked(at, events, self.book.by, zone)
+        joined = tuple(Table(frame, key_of(self.book.by), name, zone) for name, frame in (tables or {}).items())
         wishes = Wishes(
             self.book,
-            windows_of(windows),
-            durations(half_lives, "half-life"),
+            windows_of(settings.windows),
+            durations(settings.half_lives, "half-life"),
             relations,
             joined,
+            zone,
+            settings.calendar,
+            None if promotions is None else Promotions.of(promotions),
         )
-        self.groups: dict[str, Group] = chosen(groups, wishes)
+        self.groups: dict[str, Group] = chosen(settings.groups, wishes)
         self._check_names(joined)
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
@@ -157,25 +158,23 @@ def compute_features(
     events: Events,
     by: str = "user",
     at: str | date | pl.DataFrame = EVENTS,
+    settings: FeatureSettings | None = None,
     *,
-    groups: Sequence[str] | None = None,
-    windows: Iterable[str] = WINDOWS,
-    half_lives: Iterable[str] = HALF_LIVES,
     tables: Mapping[str, pl.DataFrame] | None = None,
     relations: pl.DataFrame | None = None,
+    promotions: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """What is known of users, items, a column's values or the whole log, as of a moment; nothing at or after it.
 
     Args:
         events: Cleaned.
-        by: `user`, `item`, `all`, or a column such as `category`.
+        by: `user`, `item`, `all` (the whole log), or a column such as `category`.
         at: `events` (just before every event), a time, the step of a regular grid such as `1d`, or a frame of requests:
             the key and `timestamp`, one row for each.
-        groups: Names of groups; None: all that the log has what they need for.
-        windows: Trailing windows: `30min`, `7d`; `n10`, the last ten events; `all`, everything before.
-        half_lives: Of the decayed counts.
+        settings: Which groups, windows and half-lives, and on whose calendar.
         tables: External tables by name: the key, `valid_from`, maybe `valid_to` and `known_at`, and columns to join.
         relations: `user_id, other_id, valid_from`, maybe `valid_to`: whose events the circle features count.
+        promotions: `name, start, end`, maybe `known_at`: for the calendar.
 
     Returns:
         For events and requests one row for each, in their order. Else one row per key and time at which the key had
@@ -183,18 +182,9 @@ def compute_features(
 
     Raises:
         DataError: The log lacks what was asked for; a table overlaps, or cannot say since when its rows were known.
-        RecipeError: A window, step, time or group that is none.
+        RecipeError: A step or time that is none.
     """
-    blocks = FeatureBlocks(
-        events,
-        by,
-        at,
-        groups=groups,
-        windows=windows,
-        half_lives=half_lives,
-        tables=tables,
-        relations=relations,
-    )
+    blocks = FeatureBlocks(events, by, at, settings, tables=tables, relations=relations, promotions=promotions)
     made = list(blocks.numbered())
     frames = [frame for _, frame in made]
     frame = pl.concat(frames)
@@ -208,12 +198,11 @@ def write_features(
     path: str | os.PathLike[str],
     by: str = "user",
     at: str | date | pl.DataFrame = EVENTS,
+    settings: FeatureSettings | None = None,
     *,
-    groups: Sequence[str] | None = None,
-    windows: Iterable[str] = WINDOWS,
-    half_lives: Iterable[str] = HALF_LIVES,
     tables: Mapping[str, pl.DataFrame] | None = None,
     relations: pl.DataFrame | None = None,
+    promotions: pl.DataFrame | None = None,
 ) -> int:
     """As `compute_features`, streamed to a Parquet file block by block; rows stand by key, then time.
 
@@ -225,16 +214,7 @@ def write_features(
         RecipeError: See `compute_features`.
         StoreError: The file cannot be written.
     """
-    blocks = FeatureBlocks(
-        events,
-        by,
-        at,
-        groups=groups,
-        windows=windows,
-        half_lives=half_lives,
-        tables=tables,
-        relations=relations,
-    )
+    blocks = FeatureBlocks(events, by, at, settings, tables=tables, relations=relations, promotions=promotions)
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

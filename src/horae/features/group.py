@@ -16,8 +16,10 @@ import numpy.typing as npt
 import polars as pl
 
 from horae.features.book import LineBlock, LineBook
+from horae.features.calendar import CalendarSettings
 from horae.features.feature import Feature
 from horae.features.moments import Moments
+from horae.features.promotions import Promotions
 from horae.features.scans import BoolArray
 from horae.features.spans import Window
 
@@ -46,6 +48,9 @@ class Wishes:
         half_lives: Names and microseconds.
         relations: `user_id, other_id, valid_from`, maybe `valid_to`; None where not given.
         tables: External tables, checked.
+        timezone: Where hours and weekdays are read off the clock.
+        calendar: Whose holidays, which pay days and weekend.
+        promotions: Campaigns; None where not given.
     """
 
     book: LineBook
@@ -53,6 +58,9 @@ class Wishes:
     half_lives: Mapping[str, int] = field(default_factory=dict)
     relations: pl.DataFrame | None = None
     tables: tuple[Table, ...] = ()
+    timezone: str = "UTC"
+    calendar: CalendarSettings = field(default_factory=CalendarSettings)
+    promotions: Promotions | None = None
 
 
 class Group(Protocol):

@@ -31,14 +31,15 @@ class Table:
         frame: Key, `valid_from`, maybe `valid_to` and `known_at`, and columns to join.
         key: The column that names the key; None where the table speaks of the whole log.
         name: For errors.
+        zone: Of times that name none.
 
     Raises:
         DataError: See `valid_rows`; or nothing to join.
     """
 
-    def __init__(self, frame: pl.DataFrame, key: str | None, name: str) -> None:
+    def __init__(self, frame: pl.DataFrame, key: str | None, name: str, zone: str = "UTC") -> None:
         self.name = name
-        rows = valid_rows(frame, [] if key is None else [key], name)
+        rows = valid_rows(frame, [] if key is None else [key], name, zone)
         self._from_R, self._to_R, self._known_R = (
             rows[column].to_numpy() for column in (VALID_FROM, VALID_TO, KNOWN_AT)
         )

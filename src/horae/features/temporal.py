@@ -8,12 +8,14 @@ from typing import ClassVar
 import numpy as np
 
 from horae.features.book import LineBlock, LineBook
-from horae.features.calendar import CALENDAR, calendar
+from horae.features.calendar import CALENDAR, CalendarSettings, calendar
 from horae.features.feature import Feature
 from horae.features.group import Column, Wishes
 from horae.features.lines import Lines
 from horae.features.moments import Moments
+from horae.features.promotions import Promotions
 from horae.features.recurring import RHYTHM, TREND, rhythm, trend
+from horae.features.zones import local_seconds
 
 __all__ = ["CalendarGroup", "RhythmGroup", "TrendGroup"]
 
@@ -23,6 +25,7 @@ class RhythmGroup:
     """Habits and the strongest period."""
 
     lines: Lines
+    timezone: str
 
     needs: ClassVar[str] = "times of all events"
     features: ClassVar[tuple[Feature, ...]] = RHYTHM
@@ -30,11 +33,12 @@ class RhythmGroup:
     @classmethod
     def of(cls, wishes: Wishes) -> RhythmGroup | None:
         """For logs whose times are all known."""
-        return cls(_lines_of(wishes.book)) if wishes.book.has_times == "all" else None
+        zone = wishes.timezone
+        return cls(_lines_of(wishes.book, zone), zone) if wishes.book.has_times == "all" else None
 
     def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
-        return dict(rhythm(self.lines, at.key_B, at.seconds_B, at.seconds_B))
+        return dict(rhythm(self.lines, at.key_B, at.seconds_B, local_seconds(at.seconds_B, self.timezone)))
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,11 @@ class TrendGroup:
 
 @dataclass(frozen=True)
 class CalendarGroup:
-    """What the calendar says of the moment."""
+    """What the calendar says of the moment: no holidays where no country is named, no promotions without a table."""
+
+    timezone: str
+    settings: CalendarSettings
+    promotions: Promotions | None
 
     needs: ClassVar[str] = "times of all events"
     features: ClassVar[tuple[Feature, ...]] = CALENDAR
@@ -66,14 +74,16 @@ class CalendarGroup:
     @classmethod
     def of(cls, wishes: Wishes) -> CalendarGroup | None:
         """For logs whose times are all known."""
-        return cls() if wishes.book.has_times == "all" else None
+        own = cls(wishes.timezone, wishes.calendar, wishes.promotions)
+        return own if wishes.book.has_times == "all" else None
 
     def compute(self, lines: LineBlock, at: Moments) -> dict[str, Column]:
         """See `features`."""
-        return dict(calendar(at.seconds_B))
+        return dict(calendar(at.seconds_B, self.timezone, self.settings, self.promotions, blank=False))
 
 
-def _lines_of(book: LineBook) -> Lines:
+def _lines_of(book: LineBook, timezone: str = "UTC") -> Lines:
     whole = book.whole()
     seconds_N = whole.time_N / 1e6
-    return Lines.of(seconds_N if whole.known_N is None else np.where(whole.known_N, seconds_N, np.nan), whole.offset_K1)
+    known_N = seconds_N if whole.known_N is None else np.where(whole.known_N, seconds_N, np.nan)
+    return Lines.of(known_N, whole.offset_K1, local_seconds(known_N, timezone))

@@ -48,13 +48,14 @@ class KeyRows:
         return found["begin"].to_numpy(), found["end"].to_numpy()
 
 
-def valid_rows(frame: pl.DataFrame, keys: Sequence[str], name: str) -> pl.DataFrame:
+def valid_rows(frame: pl.DataFrame, keys: Sequence[str], name: str, zone: str = "UTC") -> pl.DataFrame:
     """Check a table's validity, and order it by key, then time.
 
     Args:
         frame: As read.
         keys: Columns that say whose row it is; rows without one are refused.
         name: Of the table, for errors.
+        zone: Of times that name none.
 
     Returns:
         The frame with `valid_from`, `valid_to` and `known_at` as Int64 microseconds, never null, by keys as text, then
@@ -67,7 +68,7 @@ def valid_rows(frame: pl.DataFrame, keys: Sequence[str], name: str) -> pl.DataFr
     frame = frame.with_row_index(ROW, offset=1)
     ended = VALID_TO in frame.columns
     times = ((VALID_FROM, EVER), (VALID_TO, NEVER), (KNOWN_AT, EVER))
-    frame = frame.with_columns(_micros(frame, column, open_, name) for column, open_ in times)
+    frame = frame.with_columns(_micros(frame, column, open_, name, zone) for column, open_ in times)
     frame = frame.with_columns(pl.col(key).cast(pl.String) for key in keys).sort(*keys, VALID_FROM, maintain_order=True)
     following = _of_key(pl.col(VALID_FROM).shift(-1), keys)
     if not ended:
@@ -109,11 +110,11 @@ def _check_columns(frame: pl.DataFrame, keys: Sequence[str], name: str) -> None:
         )
 
 
-def _micros(frame: pl.DataFrame, column: str, open_: int, name: str) -> pl.Expr:
+def _micros(frame: pl.DataFrame, column: str, open_: int, name: str, zone: str) -> pl.Expr:
     if column not in frame.columns:
         return pl.lit(open_, dtype=pl.Int64).alias(column)
     hint = "Write it like 2024-05-31 or 2024-05-31T18:00:00+02:00; leave it empty where it is open."
-    times = known_times(frame[column], f"{name}: {column}", "rows", hint)
+    times = known_times(frame[column], f"{name}: {column}", "rows", hint, zone)
     return pl.lit(times.to_physical().cast(pl.Int64).fill_null(open_)).alias(column)
 
 

@@ -97,7 +97,7 @@ def read_times(raw: pl.Series, timezone: str | None = None) -> Times:
     return _from_text(text, zone)
 
 
-def known_times(raw: pl.Series, what: str, rows: str, hint: str) -> pl.Series:
+def known_times(raw: pl.Series, what: str, rows: str, hint: str, zone: str | None = None) -> pl.Series:
     """Times of a column in which a cell is a time or empty.
 
     Args:
@@ -105,11 +105,12 @@ def known_times(raw: pl.Series, what: str, rows: str, hint: str) -> pl.Series:
         what: The column, as the error names it.
         rows: What its cells belong to, such as `items`.
         hint: How to write them.
+        zone: Of times that name none; None: UTC.
 
     Raises:
         DataError: A cell is no time; one such is shown.
     """
-    times = read_times(raw)
+    times = read_times(raw, zone)
     bad = times.bad.arg_true()
     if len(bad):
         row = int(bad[0])

@@ -125,8 +125,8 @@ def _few_events(tail: Tail, false_alarms: float) -> tuple[str, ...]:
         return ()
     enough = math.ceil(CONFIDENT / false_alarms)
     return (
-        f"{len(tail):,} calibration events are few for a rate of {false_alarms:g}: {enough:,} would vouch for it. So only "
-        "events well beyond the oddest of them are flagged.",
+        f"{len(tail):,} calibration events are few for a rate of {false_alarms:g}: {enough:,} would vouch for it. So "
+        "only events well beyond the oddest of them are flagged.",
     )
 
 

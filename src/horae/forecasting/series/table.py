@@ -101,7 +101,7 @@ def largest(
         notes.append(f"{_series(short)} with fewer than {minimum} known values left out: nothing can be learned there.")
     if enough.is_empty():
         raise DataError(
-            f"A forecast needs {minimum} whole bins with a known value, and {_none_of(sizes.height)} has as many.",
+            f"A forecast needs {minimum} whole bins with a known value; {_fewer(sizes.height)}.",
             hint="Give a longer log, take narrower bins (--every 1h), or of a log fewer series (--by all).",
         )
     chosen = enough.sort(SIZE, KEY, descending=[True, False]).head(most)
@@ -153,8 +153,8 @@ def dense(
     return SeriesTable(keys, value_ST, first, every, season, tuple(notes))
 
 
-def _none_of(count: int) -> str:
-    return "the one series" if count == 1 else f"none of {_series(count)}"
+def _fewer(count: int) -> str:
+    return "the one series has fewer" if count == 1 else f"none of the {_series(count)} has so many"
 
 
 def _series(count: int) -> str:
