@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import numpy as np
@@ -80,6 +80,30 @@ def test_evaluate_command_line_and_http_give_the_same_list(run, split, tmp_path)
         compared += 1
     store.close()
     assert compared >= 5
+
+
+def test_a_behavior_that_training_never_met_is_answered_and_told_by_python_command_line_and_http(run, tmp_path):
+    event = {"item_id": "i003", "behavior": "wish", "timestamp": "2024-05-01T00:00:00+00:00"}
+    history = [horae.HistoryEvent("i003", "wish", datetime(2024, 5, 1, tzinfo=UTC))]
+    recommender = horae.load(run)
+    told = recommender.recommend(histories=[history, history], k=K)
+    assert any("2 events of a behavior that the run does not know (e.g. 'wish'" in note for note in told.notes)
+    known = recommender.recommend(histories=[[horae.HistoryEvent("i003", "view")]], k=K)
+    assert not known.notes and len(told) == 2 * K
+    wanted = told.frame.filter(request_id="0")["item_id"].to_list()
+    store = EventStore(tmp_path / "events.db")
+    service = create_app(recommender, store)
+    assert by_http(service, {"history": [event], "k": K}) == wanted
+    store.close()
+    asked = ["recommend", str(run), "--history", json.dumps([event]), "-k", str(K), "--json"]
+    done = CliRunner().invoke(command_line, asked)
+    assert [row["item_id"] for row in json.loads(done.stdout)["recommendations"]] == wanted
+    assert "'wish'" in done.stderr and not told.frame["score"].is_nan().any()
+    wild = [horae.HistoryEvent("i003", "view", value=value) for value in (1e300, float("inf"), float("nan"))]
+    plain = [horae.HistoryEvent("i003", "view")] * 3
+    assert recommender.recommend(histories=[wild], k=K).frame.equals(
+        recommender.recommend(histories=[plain], k=K).frame
+    )
 
 
 def test_events_told_over_http_give_the_list_of_a_log_that_held_them(run, split, tmp_path):

@@ -82,6 +82,24 @@ def test_a_table_that_is_no_series_is_refused_with_its_row(frame, message):
         impute(frame)
 
 
+def test_times_in_text_of_several_resolutions_are_read_and_one_that_is_none_is_shown():
+    texts = ["2024-02-28", "2024-02-29 10:00:00", "2024-03-01T00:00:00+00:00"]
+    frame = pl.DataFrame({"timestamp": texts, "value": [1.0, None, 4.0]})
+    assert horae.impute(frame, horae.ImputeSettings("linear"))["value"].to_list() == [1.0, 2.5, 4.0]
+    with pytest.raises(DataError, match="row 2: series 'series', 2024-02-30, has no time"):
+        horae.impute(frame.with_columns(timestamp=pl.Series([texts[0], "2024-02-30", texts[2]])))
+
+
+@pytest.mark.parametrize("settings", ["mean", "linear", "nearest", None])
+def test_numbers_that_nobody_measured_are_unknown_and_filled(settings):
+    pytest.importorskip("sklearn")
+    how = horae.AutoencoderSettings(window=8, dim=4, epochs=1) if settings is None else horae.ImputeSettings(settings)
+    times = pl.datetime_range(datetime(2024, 1, 1), datetime(2024, 2, 29), "1d", eager=True)
+    value = [1e300 if n % 9 == 4 else float("inf") if n % 9 == 6 else float(n % 7) for n in range(60)]
+    filled = horae.impute(pl.DataFrame({"series_id": "a", "timestamp": times, "value": value}), how)
+    assert filled["value"].is_between(-1, 7).all() and filled["imputed"].sum() == sum(v > 9 for v in value)
+
+
 def test_times_off_the_grid_and_steps_that_are_none_are_refused():
     mixed = pl.concat([long([1.0, 2.0]), long([3.0], start=START + timedelta(days=1, hours=5))])
     with pytest.raises(DataError, match=r"1 times are not on a grid of 1d.*2024-02-28 05:00"):

@@ -78,7 +78,7 @@ def forecast(
         of_run.check(asked, plot)
         forecast_users(source, of_run, moment_of(at), out, device, json_)
         return
-    of_run.check_idle()
+    of_run.check_idle(source)
     found = _forecast(source, asked, at, reading, seed, device)
     if plot is not None:
         found.plot(plot)

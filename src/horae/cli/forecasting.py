@@ -142,8 +142,9 @@ class OfRun:
             if value:
                 raise typer.BadParameter("it has no effect on a run.", param_hint=f"--{name.replace('_', '-')}")
 
-    def check_idle(self) -> None:
+    def check_idle(self, source: str) -> None:
         """Refuse them on anything but a run."""
         for name, value in vars(self).items():
             if value:
-                raise typer.BadParameter("it has an effect on a run only.", param_hint=f"--{name}")
+                said = f"it has an effect on a run only, and {source} holds none."
+                raise typer.BadParameter(said, param_hint=f"--{name}")

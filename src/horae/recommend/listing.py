@@ -68,6 +68,12 @@ def notes_of(requests: Requests, histories: Histories, sequences: Sequences) -> 
         if len(unknown):
             who = "1 user was" if len(unknown) == 1 else f"{len(unknown):,} users were"
             yield f"{who} never seen (e.g. {unknown[0]!r}): answered by the fallback."
+    if requests.histories is not None:
+        said = [event.behavior for history in requests.histories for event in history if event.behavior]
+        if strange := [behavior for behavior in said if behavior not in sequences.behaviors]:
+            what = "1 event" if len(strange) == 1 else f"{len(strange):,} events"
+            known = ", ".join(sequences.behaviors)
+            yield f"{what} of a behavior that the run does not know (e.g. {strange[0]!r}; it knows {known}): unknown."
     if requests.histories is not None and int(histories.lengths.sum()) < sum(map(len, requests.histories)):
         brought = [event.item_id for history in requests.histories for event in history]
         lost = [item for item, index in zip(brought, sequences.items.indices(brought), strict=True) if not index]

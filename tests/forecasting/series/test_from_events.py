@@ -124,7 +124,7 @@ def test_thousands_of_series_of_one_point_are_told_and_left_out():
     table = series_of_events(last_day, "user")
     assert table.keys.to_list() == ["a"] and "3,000 series with fewer than 2 known values" in table.notes[0]
     only = log(*((f"u{n}", "x", 9, 1.0) for n in range(3000)))
-    with pytest.raises(DataError, match="None of 3,000 series"):
+    with pytest.raises(DataError, match="none of the 3,000 series"):
         series_of_events(only, "user")
 
 

@@ -134,7 +134,7 @@ def test_all_missing_one_point_and_thousands_of_series_of_one_point():
     many = pl.DataFrame(
         {"series_id": [f"s{n}" for n in range(5000)], "date": ["2024-01-01"] * 5000, "value": [1.0] * 5000}
     )
-    with pytest.raises(DataError, match="None of 5,000 series"):
+    with pytest.raises(DataError, match="none of the 5,000 series"):
         table_of(many)
     both = pl.concat([many.with_columns(pl.col("date").str.to_date()), days(20)])
     table = table_of(both)

@@ -67,3 +67,13 @@ def test_every_method_orders_its_bounds_and_speaks_wherever_anything_is_known(va
         assert said.shape == (3, horizon, 3)
         assert np.isfinite(said[known]).all() and np.isnan(said[~known, :, 1]).all()
         assert (said[known, :, 0] <= said[known, :, 1]).all() and (said[known, :, 1] <= said[known, :, 2]).all()
+
+
+@pytest.mark.parametrize(("width", "season"), [(8, 1), (28, 7), (96, 24)])
+def test_a_monstrous_value_spoils_no_mean_of_a_window_that_does_not_hold_it(width: int, season: int):
+    value = np.random.default_rng(0).random((2, 150)).round(6)
+    wild = value.copy()
+    wild[0, 10] = 1e25
+    clean, spoiled = (moving_average(one, 1, season, LEVELS)[:, 0, 1] for one in (value, wild))
+    assert spoiled == pytest.approx(clean, rel=1e-12)
+    assert clean == pytest.approx(value[:, -width:].mean(axis=1), rel=1e-12)

@@ -18,6 +18,8 @@ from horae.data.boundaries import parts_by_time
 from horae.data.cleaning.order import Array, Mask, id_codes, micros, stable_order
 from horae.data.filling.lines import Floats, Lines
 from horae.data.settings import parse_time
+from horae.data.understanding.times import read_times
+from horae.data.understanding.values import possible
 from horae.errors import DataError
 from horae.schema import ITEM, TIME_TYPE, TIMESTAMP, USER, VALUE
 
@@ -84,14 +86,10 @@ def series_frame(frame: pl.DataFrame) -> pl.DataFrame:
     if not frame.schema[VALUE].is_numeric() and frame[VALUE].null_count() < frame.height:
         raise DataError(f"Expected numbers in 'value', got {frame.schema[VALUE]}.", hint="Convert the column.")
     _refuse_rows(frame, frame[SERIES].is_null(), "has no series_id", "Name the series, or leave the column out.")
-    time = pl.col(TIMESTAMP)
-    if frame.schema[TIMESTAMP] == pl.String:
-        time = time.str.to_datetime("%Y-%m-%d %H:%M:%S" if _has_clock(frame[TIMESTAMP]) else "%Y-%m-%d", strict=False)
-    zone = getattr(frame.schema[TIMESTAMP], "time_zone", None)
-    utc = time.dt.convert_time_zone("UTC") if zone else time.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    value = pl.col(VALUE).cast(pl.Float64)
-    frame = frame.with_columns(utc.cast(TIME_TYPE), pl.when(value.is_finite()).then(value).alias(VALUE))
-    _refuse_rows(frame, frame[TIMESTAMP].is_null(), "has no time that can be read", "Write times like 2024-05-31.")
+    utc = read_times(frame[TIMESTAMP]).values
+    _refuse_rows(frame, utc.is_null(), "has no time that can be read", "Write times like 2024-05-31.")
+    value = frame[VALUE].cast(pl.Float64)
+    frame = frame.with_columns(utc, value.set(~possible(value).fill_null(True), None))
     again = frame.select(SERIES, TIMESTAMP).is_duplicated()
     _refuse_rows(frame, again, "stands twice at one time", "Add the values up, or keep one of them, before.")
     return frame
@@ -247,11 +245,6 @@ def _wide_names(frame: pl.DataFrame, wide_N: Array, by: Sequence[str]) -> list[H
 def _values(column: pl.Series) -> Floats:
     value_N: Floats = column.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
     return np.where(np.isfinite(value_N), value_N, np.nan)
-
-
-def _has_clock(times: pl.Series) -> bool:
-    known = times.drop_nulls()
-    return bool(len(known)) and len(str(known[0])) > len("2024-05-31")
 
 
 def _listed(frame: pl.DataFrame) -> str:

@@ -75,7 +75,7 @@ def item_signals(cases: Cases) -> tuple[list[Signal], tuple[str, ...]]:
         item = frame[ITEM][int(cases.row_N[event])]
         if first_N[event]:
             return f"item {item} was never seen before"
-        return f"item {item} was expected {round(place_N[event]):,}th of {size:,}"
+        return f"item {item} was expected at rank {round(place_N[event]):,} of {size:,}"
 
     strange = int(((index_N == 0) & ~first_N).sum())
     notes = (f"{strange:,} events are on items that the run does not know: not judged by item.",) if strange else ()

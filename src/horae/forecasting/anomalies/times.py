@@ -87,4 +87,4 @@ def _counted(cases: Cases, gap_E: FloatArray) -> tuple[FloatArray, FloatArray, F
     strength = min(STRENGTHS, key=missed)
     usual_N = (total_E / (count_E + strength))[cases.row_N] * spread + middle
     late_N = log_E[cases.row_N] - usual_N
-    return -late_N, late_N, np.exp(usual_N)
+    return np.maximum(-late_N, 0.0), np.maximum(late_N, 0.0), np.exp(usual_N)  # what is early is not late at all

@@ -59,8 +59,8 @@ def value_signal(cases: Cases) -> tuple[Signal | None, tuple[str, ...]]:
         told = _told(cases, scale)
         usual = told if _error(cases, z_N, told) < _error(cases, z_N, usual) else usual
     over_N, under_N = z_N - usual.middle_N, usual.middle_N - z_N
-    high = Side(np.where(np.isnan(z_N), np.nan, over_N / usual.high_N))
-    low = Side(np.where(np.isnan(z_N), np.nan, under_N / usual.low_N))
+    high = Side(np.where(np.isnan(z_N), np.nan, np.maximum(over_N, 0.0) / usual.high_N))
+    low = Side(np.where(np.isnan(z_N), np.nan, np.maximum(under_N, 0.0) / usual.low_N))
     usual_N = scale.restored(torch.from_numpy(usual.middle_N)).numpy()
 
     def words(event: int) -> str:
