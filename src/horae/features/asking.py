@@ -177,7 +177,8 @@ def _grid(step: int, first: int, last: int, zone: str) -> IndexArray:
     if not local:
         return times
     times = micros(localise(pl.Series(times).cast(pl.Datetime("us")), zone))
-    return times[(times > first) & (np.append(True, times[:-1] <= last))]
+    kept: IndexArray = times[(times > first) & (np.append(True, times[:-1] <= last))]
+    return kept
 
 
 def _micros(at: str | date, zone: str) -> int:

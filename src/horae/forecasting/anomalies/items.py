@@ -118,14 +118,15 @@ def mass_not_above(scores_BI: Tensor, item_BN: Tensor, temperature: float = 1.0)
     """
     log_BI = (scores_BI.double() / temperature).log_softmax(-1)
     own_BN = log_BI.gather(1, item_BN)
-    masses = [torch.where(log_BI <= own_B1, log_BI, -torch.inf).logsumexp(-1) for own_B1 in own_BN.split(1, dim=1)]
+    masses = [torch.where(log_BI <= own_B[:, None], log_BI, -torch.inf).logsumexp(-1) for own_B in own_BN.unbind(1)]
     return -torch.stack(masses, dim=1)
 
 
 def rank_of(scores_BI: Tensor, item_BN: Tensor) -> Tensor:
     """Rank from 1 of each item among all, the middle one among equals; float64 `[B, N]`."""
     ranks = []
-    for own_B1 in scores_BI.gather(1, item_BN).split(1, dim=1):
+    for own_B in scores_BI.gather(1, item_BN).unbind(1):
+        own_B1 = own_B[:, None]
         above_B, equal_B = (scores_BI > own_B1).sum(-1), (scores_BI == own_B1).sum(-1)
         ranks.append(above_B.double() + (equal_B.double() + 1) / 2)
     return torch.stack(ranks, dim=1)
