@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from horae.evaluation.backtest.rolling import Backtest, backtest
     from horae.evaluation.backtest.settings import BacktestSettings
+    from horae.evaluation.cold_protocol import ColdStart, evaluate_cold
     from horae.evaluation.feature_audit import audit_features
     from horae.evaluation.protocol import Evaluation, evaluate
     from horae.features.calendar import CalendarSettings
@@ -62,6 +63,7 @@ _HOME = {
     "AutoencoderSettings": "forecasting.autoencoder",
     "Backtest": "evaluation.backtest.rolling",
     "BacktestSettings": "evaluation.backtest.settings",
+    "ColdStart": "evaluation.cold_protocol",
     "ContentVectors": "features.content.vectors",
     "DataError": "errors",
     "CalendarSettings": "features.calendar",
@@ -106,6 +108,7 @@ _HOME = {
     "encode_images": "features.content.encode",
     "encode_texts": "features.content.encode",
     "evaluate": "evaluation.protocol",
+    "evaluate_cold": "evaluation.cold_protocol",
     "find_anomalies": "forecasting.anomalies.find",
     "forecast_series": "forecasting.series.forecast",
     "fit_imputer": "data.impute",
@@ -136,6 +139,7 @@ __all__ = [
     "Backtest",
     "BacktestSettings",
     "CalendarSettings",
+    "ColdStart",
     "ContentVectors",
     "DataError",
     "DataSettings",
@@ -180,6 +184,7 @@ __all__ = [
     "encode_images",
     "encode_texts",
     "evaluate",
+    "evaluate_cold",
     "find_anomalies",
     "fit_imputer",
     "fit_scaler",

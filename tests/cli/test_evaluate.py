@@ -28,6 +28,15 @@ def test_evaluate_prints_a_table_of_80_columns(horae, own_run):
     assert max(len(line) for line in out.splitlines()) <= 80
 
 
+def test_cold_judges_new_people_too_and_the_report_shows_them(horae, own_run):
+    ended = horae("evaluate", own_run, "--opponents", "none", "--bootstrap", "20", "--cold", "--json")
+    cold = ended.json["cold_protocol"]
+    assert cold.keys() >= {"levels", "items", "notes"} and cold["items"]["by"] == "first event"
+    assert any("people are new" in note for note in cold["notes"])
+    assert "people are new" in (own_run / "report.html").read_text()
+    horae("evaluate", own_run, "--cold", "--backtest", code=2)
+
+
 def test_a_leak_fails_the_command(horae, own_run, monkeypatch):
     monkeypatch.setattr(Audit, "passed", False)
     ended = horae("evaluate", own_run, "--opponents", "none", "--bootstrap", "0", "--json", code=1)

@@ -62,6 +62,7 @@ NETWORKS |= {
 }
 ORDER_BLIND = {
     "popularity",
+    "new_popularity",
     "recent_popularity",
     "item_knn",
     "user_knn",

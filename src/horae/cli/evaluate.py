@@ -31,6 +31,7 @@ Examples:
   horae evaluate runs/first newer.csv     # events after those that it learned from
   horae evaluate runs/first --profiles users.csv
   horae evaluate runs/first --targets next-7d     # one list, judged by a week
+  horae evaluate runs/first --cold    # new people and new items, too
   horae evaluate runs/first --backtest --folds 8 --window 7d    # how often to retrain?
 """
 
@@ -63,6 +64,14 @@ class Judging:
         str | None,
         typer.Option(metavar="FILE", help="Users' attributes by user_id; each becomes a slice.", show_default=False),
     ] = None
+    cold: Annotated[
+        bool,
+        typer.Option(
+            "--cold",
+            help="Judge, too, people of whom 0, 1, 3, 5 events are known, and items that came after training.",
+            show_default=False,
+        ),
+    ] = False
     seed: o.Seed = 0
 
     def check(self) -> None:
@@ -89,7 +98,7 @@ class Judging:
             raise typer.BadParameter(f"{self.ks!r}: expected numbers from 1, as in 1,5,10.", param_hint="--ks")
         profiles = None if self.profiles is None else read_table_of(self.profiles, "user_id")
         named = {"targets": self.targets, "max_users": self.max_users, "bootstrap": self.bootstrap, "seed": self.seed}
-        return {"opponents": self.opponents, "ks": ks, "profiles": profiles, **named}
+        return {"opponents": self.opponents, "ks": ks, "profiles": profiles, "cold": self.cold, **named}
 
 
 @verb
@@ -162,6 +171,8 @@ def _backtest(
         raise typer.BadParameter("a backtest makes its own splits: see --folds and --window.", param_hint="--split")
     if options.pop("profiles") is not None:
         raise typer.BadParameter("it has no effect with --backtest.", param_hint="--profiles")
+    if options.pop("cold"):
+        raise typer.BadParameter("it has no effect with --backtest.", param_hint="--cold")
     opponents, seed, refused = options.pop("opponents"), options.pop("seed"), None
     settings = backtesting.settings(**options)
     recommender = load(run, device=device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,26 @@ if TYPE_CHECKING:
 __all__ = ["commands_of", "first_report", "judge", "keep", "known_opponents", "report_of"]
 
 
-def judge(recommender: Recommender, split: Split, opponents: str | None = None, **how: Any) -> Evaluation:
-    """Evaluate beside opponents: all, those named with commas between, or `none`.
+def judge(
+    recommender: Recommender, split: Split, opponents: str | None = None, *, cold: bool = False, **how: Any
+) -> Evaluation:
+    """Evaluate beside opponents: all, those named with commas between, or `none`; with `cold`, new people and items.
 
     Raises:
         typer.BadParameter: There is no such opponent.
+        DataError: See `evaluate_cold`.
     """
+    from horae.evaluation.cold_protocol import evaluate_cold
+
+    started = evaluate_cold(recommender, split, **_sampling(how)).as_dict() if cold else None
+    return replace(_judged(recommender, split, opponents, **how), cold_protocol=started)
+
+
+def _sampling(how: dict[str, Any]) -> dict[str, Any]:
+    return {name: how[name] for name in ("max_users", "bootstrap", "seed") if name in how}
+
+
+def _judged(recommender: Recommender, split: Split, opponents: str | None, **how: Any) -> Evaluation:
     from horae.evaluation.opponents import opponents_of
     from horae.evaluation.protocol import evaluate
 

@@ -21,21 +21,24 @@ from horae.recipe import Recipe
 from horae.recommend.recommender import Recommender
 from horae.sequences.prepared_split import AnySplit, learned_from
 
-__all__ = ["LIVE", "choose", "opponents_of"]
+__all__ = ["LIVE", "STANDING", "choose", "opponents_of"]
 
 LIVE = "recent_popularity_live"
 READS = "content_neighbours"
+STANDING = (*(name for name in OPPONENTS if name != "new_popularity"), LIVE)
+"""Who stands beside every run. An item table made before the test holds nothing new to `new_popularity`; the cold
+protocol gives it one that does."""
 CHOOSES = "ndcg@10"
 
 
 def opponents_of(
     recommender: Recommender, split: Split, names: Iterable[str] | None = None
 ) -> dict[str, Recommender | str]:
-    """Fit the opponents of a recommender; all of them unless named. A text instead says why one is not there."""
+    """Fit the opponents of a recommender, `STANDING` unless named. A text instead says why one is not there."""
     known = learned_from(split, "train", recommender.sequences)
     beside: dict[str, Recommender | str] = {}
     chosen: dict[str, dict[str, Any]] = {}
-    for name in names if names is not None else [*OPPONENTS, LIVE]:
+    for name in names if names is not None else STANDING:
         kind = "recent_popularity" if name == LIVE else name
         if kind == READS and recommender.content is None:
             if names is not None:

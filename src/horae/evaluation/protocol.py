@@ -71,6 +71,7 @@ class Evaluation:
         seconds: From the first request to here, without fitting opponents.
         opponent_seconds: Fitting the opponents.
         peak_memory_mb: The process's, so far.
+        cold_protocol: New people and new items, by `horae.evaluate_cold`; None where it was not asked.
     """
 
     run: str
@@ -94,6 +95,7 @@ class Evaluation:
     opponent_seconds: float
     peak_memory_mb: float
     forecast: dict[str, Any] | None = None
+    cold_protocol: dict[str, Any] | None = None
 
     @property
     def passed(self) -> bool:
@@ -117,6 +119,7 @@ class Evaluation:
             "slices": {slicing.by: slicing.as_dict() for slicing in self.slices},
             "pointwise": None if self.pointwise is None else self.pointwise.as_dict(),
             "forecast": self.forecast,
+            "cold_protocol": self.cold_protocol,
             "leak_audit": self.leak_audit.as_dict(),
             "passed": self.passed,
             "notes": list(self.notes),

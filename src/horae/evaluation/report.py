@@ -180,6 +180,27 @@ def _cold(page: Page, evaluation: Document) -> None:
         if metrics
     ]
     page.table(["judged by", f"{ndcg} (95%)", f"{recall} (95%)"], rows)
+    if evaluation.get("cold_protocol"):
+        _cold_start(page, evaluation["cold_protocol"])
+
+
+def _cold_start(page: Page, cold: Document) -> None:
+    """The protocol's two tables, and what to know to read them."""
+    ndcg, recall = (f"{name}@{cold['k']}" for name in ("ndcg", "recall"))
+    rows = [
+        [level["events"], level["users"], interval(level["metrics"][ndcg]), interval(level["metrics"][recall])]
+        + [interval(level["against"][name][ndcg]) for name in level["opponents"]]
+        for level in cold["levels"]
+    ]
+    if rows:
+        against = [f"{ndcg} minus {name}" for name in cold["levels"][0]["opponents"]]
+        page.table(["events known", "people", f"{ndcg} (95%)", f"{recall} (95%)", *against], rows)
+    items = cold["items"]
+    if items["metrics"]:
+        methods = {cold["run"]: items["metrics"], **items["opponents"]}
+        rows = [[name, interval(metrics[recall])] for name, metrics in methods.items()]
+        page.table([f"new items, by {items['by']}", f"{recall} (95%)"], rows)
+    page.bullets(cold["notes"])
 
 
 def _chances(page: Page, pairs: Document | None) -> None:

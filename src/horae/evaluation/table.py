@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["ONE_ITEM", "as_text", "audit_text", "columns_of", "gap_text", "one_item", "standing"]
+__all__ = ["ONE_ITEM", "as_text", "audit_text", "cold_text", "columns_of", "gap_text", "one_item", "standing"]
 
 WIDTH = 80
 NAME = 23
@@ -21,11 +21,17 @@ def as_text(document: Document) -> str:
     lines = [*_head(document), ""]
     lines += [ONE_ITEM, ""] if one_item(document) else [*_opponents(document), "", *_others(document), ""]
     lines += _forecast(document["forecast"]) if document.get("forecast") else []
+    lines += [*_cold_lines(document["cold_protocol"]), ""] if document.get("cold_protocol") else []
     lines += [f"leak audit {audit_text(document['leak_audit'])}"]
     lines += [f"note: {note}" for note in document["notes"]]
     seconds = f"{document['seconds']:,.1f} s, opponents fitted in {document['opponent_seconds']:,.1f} s"
     lines.append(f"{seconds}, peak memory {document['peak_memory_mb']:,.0f} MB")
     return "\n".join(part for line in lines for part in _wrapped(line))
+
+
+def cold_text(document: Document) -> str:
+    """The cold protocol for a terminal."""
+    return "\n".join(part for line in _cold_lines(document) for part in _wrapped(line))
 
 
 def columns_of(metrics: Mapping[str, Any]) -> list[str]:
@@ -134,6 +140,37 @@ def _others(document: Document) -> Iterator[str]:
     gap = gap_text(document["slices"])
     if gap:
         yield gap
+
+
+def _cold_lines(document: Document) -> Iterator[str]:
+    """New people by what is known of them, then new items; each beside the simple methods."""
+    own, names = document["run"], [f"{name}@{document['k']}" for name in ("ndcg", "recall")]
+    head = "".join(f"{name + ' [95%]':>{CELL}}" for name in names)
+    yield f"{'new people':<{NAME}}{head}{'it is':>9}"
+    for level in document["levels"]:
+        known = "1 event" if level["events"] == 1 else f"{level['events']} events"
+        yield f"after {known} ({level['users']:,} people)"
+        yield _row(f"  {own}", level["metrics"], names, "")
+        for name, metrics in level["opponents"].items():
+            yield _row(f"  {name}", metrics, names, standing(level["against"][name][names[0]]))
+        if level["gained"]:
+            gained = "".join(f"{_gain(level['gained'][name]):>{CELL}}" for name in names)
+            yield f"{'  gained since 0':<{NAME}}{gained}"
+    items = document["items"]
+    if items["metrics"]:
+        yield f"{'new items':<{NAME}}{names[1] + ' [95%]':>{CELL}}{'it is':>9}"
+        yield f"{items['requests']:,} requests for {items['items']:,} items, new by {items['by']}"
+        yield _row(f"  {own}", items["metrics"], names[1:], "")
+        for name, metrics in items["opponents"].items():
+            yield _row(f"  {name}", metrics, names[1:], standing(items["against"][name][names[1]]))
+    yield from (f"note: {note}" for note in document["notes"])
+
+
+def _gain(interval: Document) -> str:
+    if interval["difference"] is None:
+        return "-"
+    bounds = "" if interval["low"] is None else f" [{interval['low']:+.2f}, {interval['high']:+.2f}]"
+    return f"{interval['difference']:+.2f}{bounds}"
 
 
 _TOLD = {

@@ -21,6 +21,7 @@ __all__ = ["OPPONENTS", "make_opponent", "settings_of", "variants"]
 OPPONENTS: dict[str, tuple[str, str, str]] = {
     "popularity": ("popularity", "Popularity", "PopularitySettings"),
     "recent_popularity": ("recent_popularity", "RecentPopularity", "RecentPopularitySettings"),
+    "new_popularity": ("new_popularity", "NewPopularity", "NewPopularitySettings"),
     "markov": ("markov", "Markov", "MarkovSettings"),
     "item_knn": ("item_knn", "ItemKNN", "ItemKNNSettings"),
     "user_knn": ("user_knn", "UserKNN", "UserKNNSettings"),

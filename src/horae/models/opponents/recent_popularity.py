@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,39 @@ from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, i
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
 
-__all__ = ["CANDIDATES", "LiveRecentPopularity", "RecentPopularity", "RecentPopularitySettings", "variants"]
+__all__ = [
+    "CANDIDATES",
+    "LiveRecentPopularity",
+    "RecentPopularity",
+    "RecentPopularitySettings",
+    "WindowSettings",
+    "variants",
+]
 
+Counts = npt.NDArray[np.floating[Any] | np.integer[Any]]
 DAY_SECONDS: Final = 86_400.0
 EVER_DAYS: Final = 36_500.0
 """A window longer than any log: all events."""
+
+
+class WindowSettings(Protocol):
+    """Which events count: see `RecentPopularitySettings` and `NewPopularitySettings`."""
+
+    @property
+    def window_days(self) -> float:
+        """Older events do not count."""
+
+    @property
+    def half_life_days(self) -> float | None:
+        """An event's weight halves with each; None: it stays."""
+
+    @property
+    def live(self) -> bool:
+        """Does the window end at each request?"""
+
+    @property
+    def new_only(self) -> bool:
+        """Do only items count whose first event lies in the window?"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +68,11 @@ class RecentPopularitySettings:
     window_days: float = 30.0
     half_life_days: float | None = None
     live: bool = False
+
+    @property
+    def new_only(self) -> bool:
+        """Items count whenever they came."""
+        return False
 
     def __post_init__(self) -> None:
         in_range("window_days", self.window_days, above=0)
@@ -73,7 +106,7 @@ class RecentPopularity(ByHistory):
         `LiveRecentPopularity`).
     """
 
-    def __init__(self, settings: RecentPopularitySettings = RecentPopularitySettings()) -> None:
+    def __init__(self, settings: WindowSettings = RecentPopularitySettings()) -> None:
         self.settings = settings
 
     def fit(self, sequences: Sequences) -> Self:
@@ -86,7 +119,8 @@ class RecentPopularity(ByHistory):
         age_N = time_N[-1] - time_N
         in_window = age_N < self.settings.window_days * DAY_SECONDS
         weight_N = _decay(age_N[in_window], self.settings.half_life_days)
-        counts_I = np.bincount(item_N[in_window], weight_N, minlength=sequences.num_items + 1)
+        window_I = np.bincount(item_N[in_window], weight_N, minlength=sequences.num_items + 1)
+        counts_I = self._counted(window_I, np.bincount(item_N, minlength=len(window_I)))
         self._scores_I = (counts_I + item_shares(sequences)).astype(np.float32)
         self.num_items = sequences.num_items
         return self
@@ -117,6 +151,10 @@ class RecentPopularity(ByHistory):
         self._scores_I = arrays["scores_I"].numpy()
         self.num_items = num_items
         return self
+
+    def _counted(self, window_I: Counts, total_I: Counts) -> Counts:
+        """Counts in the window; of new items only, those whose every event lies in it."""
+        return np.where(window_I == total_I, window_I, 0.0) if self.settings.new_only else window_I
 
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         return np.tile(self._scores_I, (len(batch), 1))
@@ -208,7 +246,7 @@ class LiveRecentPopularity(RecentPopularity):
             np.add.at(window_I, self._item_N[entering], _decay(time - self._time_N[entering], half_life))
             np.subtract.at(window_I, self._item_N[leaving], _decay(time - self._time_N[leaving], half_life))
             np.add.at(total_I, self._item_N[entering], 1.0)
-            scores[row] = np.maximum(window_I, 0.0) + total_I / max(1, stop[row])
+            scores[row] = self._counted(np.maximum(window_I, 0.0), total_I) + total_I / max(1, stop[row])
             stopped, started = stop[row], start[row]
         return scores
 
