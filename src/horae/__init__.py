@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from horae.forecasting.series.result import SeriesForecast
     from horae.forecasting.series.settings import SeriesNetworkSettings, SeriesSettings
     from horae.recommend.interests import UserInterests, interests
+    from horae.recommend.questionnaire import Questionnaire, questionnaire
     from horae.recommend.recommender import Recommender
     from horae.recommend.run import load
     from horae.schema import Events, Forecasts, HistoryEvent, Recommendations, Requests
@@ -84,6 +85,7 @@ _HOME = {
     "OutlierSettings": "data.outliers",
     "PreparedLog": "sequences.prepared",
     "PreparedSplit": "sequences.prepared_split",
+    "Questionnaire": "recommend.questionnaire",
     "RecipeError": "errors",
     "Recommendations": "schema",
     "Recommender": "recommend.recommender",
@@ -120,6 +122,7 @@ _HOME = {
     "load": "recommend.run",
     "open_large": "sequences.prepared",
     "prepare_large": "sequences.prepared",
+    "questionnaire": "recommend.questionnaire",
     "read_events": "data.clean",
     "read_vectors": "features.content.vectors",
     "simulate": "data.simulate",
@@ -158,6 +161,7 @@ __all__ = [
     "OutlierSettings",
     "PreparedLog",
     "PreparedSplit",
+    "Questionnaire",
     "RecipeError",
     "Recommendations",
     "Recommender",
@@ -196,6 +200,7 @@ __all__ = [
     "load",
     "open_large",
     "prepare_large",
+    "questionnaire",
     "read_events",
     "read_vectors",
     "simulate",

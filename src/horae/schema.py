@@ -207,6 +207,9 @@ class Requests:
         request_ids: Names for the answers; numbered from 0 where absent.
         context: What is known of each request when it asks, by column of the log, such as `{"device": "phone"}`. Not
             with `rows`: there the row itself says it.
+        profile: What is known of each one who asks, by column of the run's profiles, such as `{"age": 31}`: it speaks
+            for those of whom there is no event.
+        known_by: Where the histories come from, if not from what people did: `questionnaire`; the list's `source`.
 
     Raises:
         DataError: Neither users nor histories, or both; k below 1; not one time or one context per request.
@@ -225,6 +228,8 @@ class Requests:
     strategy: str | None = None
     request_ids: Sequence[str] | None = None
     context: Sequence[Mapping[str, Any]] | None = None
+    profile: Sequence[Mapping[str, Any] | None] | None = None
+    known_by: str | None = None
 
     def __post_init__(self) -> None:
         if (self.users is None) == (self.histories is None):
@@ -243,6 +248,11 @@ class Requests:
                 f"Expected one context for each of {len(self):,} requests, got {len(self.context):,}.",
                 hint="Repeat it where it is the same for all: context=[context] * len(users).",
             )
+        if self.profile is not None and len(self.profile) != len(self):
+            raise DataError(
+                f"Expected one profile for each of {len(self):,} requests, got {len(self.profile):,}.",
+                hint="Give None for those of whom nothing is known.",
+            )
         assert self.rows is None or (self.users is not None and self.at is None and self.context is None)
 
     def __len__(self) -> int:
@@ -258,9 +268,10 @@ class Recommendations:
 
     Attributes:
         frame: `user_id` (absent for requests by history), `item_id` (the caller's ids), `score`, `rank` from 1,
-            `request_id`, `source` (the recipe's name, or `fallback`). With rules, diversity, freshness or a floor also
-            `rules`: a list of what moved each item, empty where its score put it there. With a floor also
-            `probability`.
+            `request_id`, `source` (the recipe's name where people's histories made the list; `questionnaire` where
+            their answers did; `profile` or `fallback` where nothing of what they did is known). With rules, diversity,
+            freshness or a floor also `rules`: a list of what moved each item, empty where its score put it there. With
+            a floor also `probability`.
         notes: Plain sentences about what could not be honoured (an unknown item in a history, a time that is off).
     """
 

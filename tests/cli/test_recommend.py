@@ -151,3 +151,19 @@ def test_a_bad_time_in_a_history_names_the_history(horae, run):
 
 def test_a_device_that_holds_no_numbers_is_refused(horae, run):
     assert "'meta'" in horae("recommend", run, "--user", "007", "--device", "meta", code=2).err
+
+
+def test_a_profile_speaks_for_somebody_new(horae, log, tmp_path):
+    people = tmp_path / "people.csv"
+    people.write_text("user_id,half\n" + "".join(f"{n:03},{'low' if n < 30 else 'high'}\n" for n in range(60)))
+    folder = tmp_path / "run"
+    horae("train", log, "-o", folder, "--recipe", "popularity", "--profiles", people)
+    for asked in (("--profile", "half=low"), ("--user", "new", "--profile", "half=low")):
+        document = horae("recommend", folder, *asked, "--json").json
+        assert {row["source"] for row in document["recommendations"]} == {"profile"}
+    horae("recommend", folder, "--profile", "half", code=2)
+    horae("recommend", folder, "--profile", "shoe=43", code=3)
+    evaluated = horae(
+        "evaluate", folder, "--profiles", people, "--opponents", "none", "--bootstrap", "0", "--json"
+    ).json
+    assert "half" in evaluated["slices"]

@@ -23,6 +23,7 @@ from horae.cli import (
     features,
     forecast,
     interests,
+    questionnaire,
     recipes,
     recommend,
     runs,
@@ -75,6 +76,7 @@ app.command("recommend", epilog=recommend.EXAMPLES, rich_help_panel=MODELS)(reco
 app.command("forecast", epilog=forecast.EXAMPLES, rich_help_panel=MODELS)(forecast.forecast)
 app.command("anomalies", epilog=anomalies.EXAMPLES, rich_help_panel=MODELS)(anomalies.anomalies)
 app.command("interests", epilog=interests.EXAMPLES, rich_help_panel=MODELS)(interests.interests)
+app.command("questionnaire", epilog=questionnaire.EXAMPLES, rich_help_panel=MODELS)(questionnaire.questionnaire)
 app.command("serve", epilog=serve.EXAMPLES, rich_help_panel=MODELS)(serve.serve)
 app.add_typer(runs.verbs, name="runs", rich_help_panel=UPKEEP)
 app.add_typer(recipes.verbs, name="recipes", rich_help_panel=UPKEEP)

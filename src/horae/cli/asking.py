@@ -112,7 +112,7 @@ def moment_of(text: str | None, where: str = "--at", zone: str | None = None) ->
         return parse_time(text, where, zone)
 
 
-def context_of(named: Sequence[str] | None) -> dict[str, Any]:
+def context_of(named: Sequence[str] | None, where: str = "--context") -> dict[str, Any]:
     """What is known when asking, as typed: `device=phone`, each name once; numbers are numbers, all else is text.
 
     Raises:
@@ -122,7 +122,7 @@ def context_of(named: Sequence[str] | None) -> dict[str, Any]:
     for pair in named or ():
         name, equals, value = pair.partition("=")
         if not equals or not name.strip() or name.strip() in context:
-            raise typer.BadParameter(f"{pair!r}: expected NAME=VALUE, each name once.", param_hint="--context")
+            raise typer.BadParameter(f"{pair!r}: expected NAME=VALUE, each name once.", param_hint=where)
         try:
             read = json.loads(value)
         except ValueError:
@@ -151,7 +151,12 @@ def rules_of(file: str) -> tuple[str, ...]:
 
 
 def blocks_of(
-    users: pl.Series, at: datetime | None, k: int, context: Mapping[str, Any] | None = None, **constraints: Any
+    users: pl.Series,
+    at: datetime | None,
+    k: int,
+    context: Mapping[str, Any] | None = None,
+    profile: Mapping[str, Any] | None = None,
+    **constraints: Any,
 ) -> Iterator[Requests]:
     """Requests of many users, in blocks whose answers fit in memory; numbered throughout."""
     from horae.schema import Requests
@@ -161,7 +166,9 @@ def blocks_of(
         block = users.slice(start, size)
         names = [str(start + n) for n in range(len(block))]
         each: dict[str, Any] = {"at": None if at is None else [at] * len(block), "request_ids": names}
-        yield Requests(users=block, k=k, context=[context] * len(block) if context else None, **each, **constraints)
+        each |= {"context": [context] * len(block)} if context else {}
+        each |= {"profile": [profile] * len(block)} if profile else {}
+        yield Requests(users=block, k=k, **each, **constraints)
 
 
 def _as_known(asked: pl.Series, dtype: pl.DataType) -> pl.Series:

@@ -130,6 +130,7 @@ def evaluate(
         _backtest(run, events, options, cutting, backtesting, html, device, json_)
         return
     recommender = load(run, device=device)
+    recommender.profiles = options["profiles"] if recommender.by_profile is not None else None
     if events is None and recommender.card.get("refit"):
         document = _stored(run, recommender)
     else:

@@ -32,6 +32,7 @@ Examples:
   horae recommend runs/first --history 50,181,174
   horae recommend runs/first --history '[{"item_id": "50", "behavior": "view"}]'
   horae recommend runs/first --user 196 --context device=phone
+  horae recommend runs/first --profile age=31 --profile city=Rome
   horae recommend runs/first --all-users -o lists.parquet
   horae recommend runs/first --users ids.txt --exclude 50 --only stock.txt --json
   horae recommend runs/first --user 196 --filter 'price < 20 and categories has "Lipstick"'
@@ -72,6 +73,15 @@ class Asking:
             metavar="NAME=VALUE", help="What is known when asking: device=phone; may be repeated.", show_default=False
         ),
     ] = None
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What is known of somebody without events, by a run trained with --profiles: age=31; may be repeated. "
+            "Alone, it asks for somebody new.",
+            show_default=False,
+        ),
+    ] = None
     fallback: Annotated[
         bool, typer.Option("--fallback", help="Answer an unknown --user with what is popular.", show_default=False)
     ] = False
@@ -79,7 +89,7 @@ class Asking:
     def check(self) -> None:
         """Exactly one way of asking."""
         ways = (bool(self.user), self.users is not None, self.all_users, self.history is not None)
-        if sum(ways) != 1:
+        if sum(ways) > 1 or not (any(ways) or self.profile):
             raise typer.BadParameter("give one of --user, --users, --all-users and --history.")
         if self.fallback and not self.user:
             raise typer.BadParameter("it has an effect on --user only.", param_hint="--fallback")
@@ -174,12 +184,16 @@ def recommend(
 def _answers(recommender: Recommender, asking: Asking, constraints: Constraints) -> Iterator[Recommendations]:
     at = moment_of(asking.at)
     asked, context = constraints.asked(), context_of(asking.context)
-    if asking.history is not None:
-        history = history_of(asking.history)
-        yield recommender.recommend(histories=[history], k=constraints.k, at=at, context=context, **asked)
+    profile = context_of(asking.profile, "--profile")
+    newcomer = asking.history is None and not (asking.user or asking.users or asking.all_users)
+    if asking.history is not None or newcomer:
+        history = [] if asking.history is None else history_of(asking.history)
+        told: dict[str, Any] = {"context": context, "profile": profile or None, **asked}
+        yield recommender.recommend(histories=[history], k=constraints.k, at=at, **told)
         return
-    users = users_of(recommender, asking.user, asking.users, asking.all_users, asking.fallback)
-    for block in blocks_of(users, at, constraints.k, context, **asked):
+    fallback = asking.fallback or bool(profile)
+    users = users_of(recommender, asking.user, asking.users, asking.all_users, fallback)
+    for block in blocks_of(users, at, constraints.k, context, profile, **asked):
         yield recommender.recommend(block)
 
 
@@ -190,7 +204,7 @@ def _write(
     notes: dict[str, None] = {}
     rows = 0
     first = next(answers)
-    if out is None and sys.stdout.isatty() and (asking.history or len(asking.user or ()) == 1):
+    if out is None and sys.stdout.isatty() and (asking.history or asking.profile or len(asking.user or ()) == 1):
         show(_as_table(first.frame, recommender.catalog))
         return list(first.notes), len(first)
     with table_to(out or "-") as write:

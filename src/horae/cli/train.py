@@ -47,6 +47,14 @@ class How:
     seed: o.Seed = 0
     device: o.Device = "auto"
     catalog: o.Catalog = None
+    profiles: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Users' attributes by user_id: what people alike turn to, for users without events. Not kept.",
+            show_default=False,
+        ),
+    ] = None
     refit: Annotated[
         bool,
         typer.Option("--refit", help="Judge it, then train once more on all events.", show_default=False),
@@ -135,8 +143,11 @@ def train_run(recipe: Recipe, split: AnySplit, place: Place, how: How, reading: 
     start = None if how.start is None else load(how.start, device=how.device)
     options = Options(how.device, place.checkpoints, how.resume, progress_for(True), how.tensorboard, start)
     catalog = None if how.catalog is None else read_table_of(how.catalog, "item_id")
+    profiles = None if how.profiles is None else read_table_of(how.profiles, "user_id")
     with if_stopped(_kept(place)):
-        recommender = train_recommender(split, recipe, seed=how.seed, catalog=catalog, options=options)
+        recommender = train_recommender(
+            split, recipe, seed=how.seed, catalog=catalog, profiles=profiles, options=options
+        )
     split = recommender.split or split  # a log without items was given one
     recommender.card |= _origin(place.run, recommender.recipe, split, reading)
     recommender.save(place.run, events=not how.no_events, overwrite=True)

@@ -393,7 +393,7 @@ def _following(own: Recommender, split: Split, window_days: float) -> Recommende
 
 def _to_strangers(opponent: Recommender) -> Recommender:
     """The same method for people without a history: what counts alone needs no fallback."""
-    return replace(opponent, fallback=opponent.model)
+    return replace(opponent, fallback=opponent.model, by_profile=None, profiles=None)
 
 
 def _values(recommender: Recommender, cut: Cut, k: int) -> FloatArray:
@@ -420,7 +420,8 @@ def _notes(
         yield f"Only {people:,} people are new in the test part: read the intervals, not the means."
     if levels and levels[0].events == 0:
         name = str(own.card.get("fallback", {}).get("name", "the fallback")).replace("_", " ")
-        yield f"With 0 events nobody's history is known: the run answers by {name}, its fallback."
+        told = ", and by profile where it knows one" if own.by_profile is not None and own.profiles is not None else ""
+        yield f"With 0 events nobody's history is known: the run answers by {name}, its fallback{told}."
     if len({level.users for level in levels}) > 1:
         yield "Fewer people come to the later rows: read `gained`, which compares each with themselves."
     if items.items and not items.in_table:

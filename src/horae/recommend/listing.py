@@ -6,6 +6,7 @@ What is best was decided before: see `horae.recommend.recommender`. This module 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +18,23 @@ from horae.schema import ITEM, USER, IndexArray, Requests
 from horae.sequences.history import Histories, Sequences
 from horae.sequences.vocabulary import Vocabulary
 
-__all__ = ["frame_of", "notes_of"]
+__all__ = ["FALLBACKS", "frame_of", "notes_of"]
 
 BoolArray = npt.NDArray[np.bool_]
 
 
+FALLBACKS: Final = ("fallback", "profile")
+"""Sources of lists that no history is behind."""
+
+
 def frame_of(
-    requests: Requests, answers: list[Answer], items: Vocabulary, name: str, *, says_why: bool = False
+    requests: Requests,
+    answers: list[Answer],
+    items: Vocabulary,
+    name: str,
+    *,
+    profiled_B: BoolArray | None = None,
+    says_why: bool = False,
 ) -> pl.DataFrame:
     """The columns of `Recommendations`, best first within each request.
 
@@ -31,12 +42,13 @@ def frame_of(
         requests: What was asked.
         answers: Of all requests, in any order.
         items: The ids behind item indices.
-        name: The source of what the fallback did not answer.
+        name: The recipe's, the source of what was made from a history that people left.
+        profiled_B: Of whom is anything known by their profile? None: of nobody.
         says_why: Name the rules that moved each item.
     """
     items_BK, scores_BK, fallback_B = _together(answers)
     request_P, place_P = np.nonzero(items_BK)
-    source_B = np.where(fallback_B, "fallback", name).tolist()
+    source_B = _sources(fallback_B, profiled_B, requests.known_by or name)
     columns = [
         items.ids(items_BK[request_P, place_P]).alias(ITEM),
         pl.Series("score", scores_BK[request_P, place_P]),
@@ -51,23 +63,35 @@ def frame_of(
     return pl.DataFrame(columns)  # of whole columns, in half the time that a dictionary takes
 
 
-def notes_of(requests: Requests, histories: Histories, sequences: Sequences) -> Iterator[str]:
+def notes_of(
+    requests: Requests,
+    histories: Histories,
+    sequences: Sequences,
+    fallback: str = "",
+    profiled_B: BoolArray | None = None,
+) -> Iterator[str]:
     """Who was answered by the fallback, and what was left out.
 
     Args:
         requests: What was asked.
         histories: What the answers were made from.
         sequences: Everybody's events.
+        fallback: What the fallback is called.
+        profiled_B: Of whom is anything known by their profile? None: of nobody.
     """
+    by = f"the fallback ({fallback.replace('_', ' ')})" if fallback else "the fallback"
+    if profiled_B is not None and (told := int((profiled_B & (histories.lengths == 0)).sum())):
+        who = "1 request was" if told == 1 else f"{told:,} requests were"
+        yield f"{who} answered by profile: what people like that turn to more than others, times {by}."
     if requests.users is not None and requests.rows is None:
         strange_B = sequences.users.indices(requests.users) == 0
         unknown, early = requests.users.filter(strange_B), requests.users.filter(~strange_B & (histories.lengths == 0))
         if len(early):
             who = "1 user has" if len(early) == 1 else f"{len(early):,} users have"
-            yield f"{who} no known event before that (e.g. {early[0]!r}): answered by the fallback."
+            yield f"{who} no known event before that (e.g. {early[0]!r}): answered by {by}."
         if len(unknown):
             who = "1 user was" if len(unknown) == 1 else f"{len(unknown):,} users were"
-            yield f"{who} never seen (e.g. {unknown[0]!r}): answered by the fallback."
+            yield f"{who} never seen (e.g. {unknown[0]!r}): answered by {by}."
     if requests.histories is not None:
         said = [event.behavior for history in requests.histories for event in history if event.behavior]
         if strange := [behavior for behavior in said if behavior not in sequences.behaviors]:
@@ -82,6 +106,16 @@ def notes_of(requests: Requests, histories: Histories, sequences: Sequences) -> 
             yield f"{what} unknown (e.g. {lost[0]!r}): left out."
     if requests.at is not None and sequences.has_unknown_times:
         yield "Some events have no known time: where `at` cannot be told from times, the log's order decided."
+
+
+def _sources(fallback_B: BoolArray, profiled_B: BoolArray | None, name: str) -> list[str]:
+    """Where each list comes from: a history, by the recipe's name or by what made the history; or one of `FALLBACKS`.
+
+    This is the one place that says it.
+    """
+    cold_B = "fallback" if profiled_B is None else np.where(profiled_B, "profile", "fallback")
+    sources: list[str] = np.where(fallback_B, cold_B, name).tolist()
+    return sources
 
 
 def _reasons(answers: list[Answer]) -> list[list[str]]:

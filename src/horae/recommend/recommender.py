@@ -29,9 +29,10 @@ from horae.models.base import Following, Model
 from horae.models.compose import context_of
 from horae.recipe import Recipe
 from horae.recommend.approximate import recall
+from horae.recommend.by_profile import ByProfile
 from horae.recommend.calibration import Calibration
 from horae.recommend.context import asked_in, context_notes
-from horae.recommend.listing import frame_of, notes_of
+from horae.recommend.listing import FALLBACKS, frame_of, notes_of
 from horae.recommend.pairs import exact_scores, ranks_in
 from horae.recommend.rank import MINUS_INFINITY, Answer, Hidden, Targets, ranks_of, top
 from horae.recommend.requests import HistoryLike, names_of, requests_of
@@ -42,7 +43,7 @@ from horae.recommend.strategy.learned import Learned
 from horae.recommend.strategy.plan import Plan
 from horae.recommend.strategy.settings import RecommendSettings
 from horae.recommend.strategy.shaper import Shaper
-from horae.schema import ITEM, Events, HistoryEvent, Id, IndexArray, Recommendations, Requests
+from horae.schema import ITEM, USER, Events, HistoryEvent, Id, IndexArray, Recommendations, Requests
 from horae.sequences.batch import bucket, encode
 from horae.sequences.clock import to_seconds
 from horae.sequences.history import Histories, Sequences
@@ -83,6 +84,8 @@ class Recommender:
         device: Where the model computes.
         log: What training wrote, one mapping per line of `log.jsonl`.
         learned: What the log's training part says of items, for strategies; made from `split` unless given.
+        by_profile: What profiles say of items, where the run was trained with profiles.
+        profiles: Users' profiles, asked where a request brings none; never saved with the run.
     """
 
     model: Model
@@ -99,6 +102,8 @@ class Recommender:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     log: list[Mapping[str, Any]] = field(default_factory=list)
     learned: Learned | None = None
+    by_profile: ByProfile | None = None
+    profiles: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         self.follow()
@@ -161,6 +166,7 @@ class Recommender:
         rules: Iterable[str] | None = None,
         strategy: str | None = None,
         context: Mapping[str, Any] | None = None,
+        profile: Mapping[str, Any] | None = None,
     ) -> Recommendations:
         """Rank items for each request; always k of them where k items are allowed.
 
@@ -178,6 +184,8 @@ class Recommender:
             strategy: `model`, `confidence`, `interest`, `context` or `combined`, in place of the run's.
             context: What is known when asking, such as `{"device": "phone"}`: for a model that is told it, by `[model]
                 request_context`, for rules and strategies. What nobody looks at is noted; what is left out is unknown.
+            profile: What is known of people without events, such as `{"age": 31}`, by a run that was trained with
+                profiles.
 
         Raises:
             DataError: Neither users nor histories, or both; k below 1; nothing allowed; a context that is none; a
@@ -193,21 +201,25 @@ class Recommender:
         """
         asked = requests
         if asked is None:
-            asked = requests_of(users, histories, k, at, exclude, only, seen, filter, rules, strategy, context)
+            asked = requests_of(users, histories, k, at, exclude, only, seen, filter, rules, strategy, context, profile)
         cut = self.histories(asked)
         plan = self.shaper.plan(asked)
+        told_BA = self._told(asked, cut)
+        profiled_B = None if told_BA is None else np.asarray((told_BA >= 0).any(axis=1))
         answers = list(self._answers(asked, cut, None, asked.k, plan))
         looked_at = plan is not None and plan.uses_context
         notes = [
-            *notes_of(asked, cut, self.sequences),
+            *notes_of(asked, cut, self.sequences, str(self.card.get("fallback", {}).get("name", "")), profiled_B),
             *context_notes(asked, self.sequences.context, self.told, looked_at),
         ]
         if plan is None:
-            return Recommendations(frame_of(asked, answers, self.items, self.recipe.name), tuple(notes))
-        frame = frame_of(asked, answers, self.items, self.recipe.name, says_why=plan.says_why)
+            frame = frame_of(asked, answers, self.items, self.recipe.name, profiled_B=profiled_B)
+            return Recommendations(frame, tuple(notes))
+        says_why = plan.says_why
+        frame = frame_of(asked, answers, self.items, self.recipe.name, profiled_B=profiled_B, says_why=says_why)
         if plan.floor is not None and self.calibration is not None:
             chance = self.calibration.probability(frame["score"])
-            sure = (frame["source"] != "fallback") & (frame["score"] >= plan.floor.score)
+            sure = ~frame["source"].is_in(FALLBACKS) & (frame["score"] >= plan.floor.score)
             frame = frame.with_columns(probability=pl.select(pl.when(sure).then(chance)).to_series())
         return Recommendations(frame, (*notes, *plan.told()))
 
@@ -379,17 +391,18 @@ class Recommender:
         shapes = plan is not None and gate_I is None
         allowed_I = self._allowed(requests, gate_I)
         seen = self.include_seen if requests.seen is None else requests.seen
+        told_BA = self._told(requests, histories)
         for rows, finder in self._parts(histories, dense=shapes):
-            block = histories.take(rows)
+            block, told = histories.take(rows), None if told_BA is None else told_BA[rows]
             hidden = self._hidden(block, allowed_I, seen)
             mine = Targets.none(len(rows)) if targets is None else targets.take(rows)
             request_P = np.repeat(np.arange(len(rows)), np.diff(mine.offsets))
             with torch.inference_mode():
                 if plan is not None and shapes:
-                    yield self._shaped(plan, requests, rows, block, hidden, request_P, mine, depth)
+                    yield self._shaped(plan, requests, rows, block, hidden, request_P, mine, depth, told)
                     continue
                 if finder is None:
-                    scores_BI = hidden.mask(self._scores(block))
+                    scores_BI = hidden.mask(self._scores(block, told))
                     best = top(scores_BI, depth)
                     ranked = ranks_of(scores_BI.cpu().numpy(), request_P, mine.item) if len(mine.item) else NO_RANKS
                 else:
@@ -409,6 +422,7 @@ class Recommender:
         request_P: IndexArray,
         mine: Targets,
         depth: int,
+        told: IndexArray | None,
     ) -> Answer:
         """A block's answer where more than the model's scores decides."""
 
@@ -416,7 +430,7 @@ class Recommender:
             scores_BI = self.fallback.score(encode(block, self.fallback.max_len)).to(self.device)
             return hidden.mask(scores_BI).float().cpu().numpy()
 
-        scores_BI = hidden.mask(self._scores(block)).float().cpu().numpy().copy()
+        scores_BI = hidden.mask(self._scores(block, told)).float().cpu().numpy().copy()
         moments = self._moments(requests, rows, block)
         name = str(self.card.get("fallback", {}).get("name", "fallback")).replace("_", " ")
         length = depth if not len(mine.item) else max(depth, LISTED)
@@ -462,11 +476,45 @@ class Recommender:
         most = most or max(1, SCORES_IN_MEMORY // (len(self.items) + 1))
         yield from (rows[start : start + most] for start in range(0, len(rows), most))
 
-    def _scores(self, block: Histories) -> Tensor:
-        """Scores of a block, ours to change; a block of strangers is scored by the fallback."""
+    def _scores(self, block: Histories, told_BA: IndexArray | None = None) -> Tensor:
+        """Scores of a block, ours to change; a block of strangers is scored by the fallback, and by their profiles."""
         if not block.lengths.any():
-            return self.fallback.score(encode(block, self.fallback.max_len)).to(self.device)
+            scores_BI = self.fallback.score(encode(block, self.fallback.max_len)).to(self.device)
+            return (
+                scores_BI if told_BA is None or self.by_profile is None else self.by_profile.lifted(scores_BI, told_BA)
+            )
         return self.model.score(encode(block, self.model.max_len, self.device))
+
+    def _told(self, requests: Requests, histories: Histories) -> IndexArray | None:
+        """What profiles say of each request, for `ByProfile`; None where nobody has one, or nobody is a stranger.
+
+        Raises:
+            DataError: A profile that this run cannot read.
+        """
+        if self.by_profile is None:
+            if requests.profile is not None:
+                raise DataError(
+                    "This run was trained without profiles, so a profile tells it nothing.",
+                    hint="Train it with profiles: horae train EVENTS --profiles FILE.",
+                )
+            return None
+        if requests.profile is not None:
+            return self.by_profile.told(requests.profile)
+        strange_B = histories.lengths == 0
+        if self.profiles is None or requests.users is None or not strange_B.any():
+            return None
+        return self._looked_up(requests.users, strange_B)
+
+    def _looked_up(self, users: pl.Series, strange_B: npt.NDArray[np.bool_]) -> IndexArray:
+        """The same of strangers in the table of profiles."""
+        assert self.by_profile is not None and self.profiles is not None
+        names = [attribute.name for attribute in self.by_profile.attributes]
+        table = self.profiles.select(pl.col(USER).cast(pl.String), *names)
+        asked = users.filter(pl.Series(strange_B)).cast(pl.String).rename(USER).to_frame()
+        found = asked.join(table, on=USER, how="left", maintain_order="left").drop(USER)
+        told_BA = np.full((len(users), len(names)), -1, dtype=np.int64)
+        told_BA[strange_B] = self.by_profile.told(found.to_dicts())
+        return told_BA
 
     def _states(self, block: Histories) -> Tensor:
         """What a network makes of a block of histories, to meet its item vectors."""

@@ -29,12 +29,13 @@ def requests_of(
     rules: Iterable[str] | None = None,
     strategy: str | None = None,
     context: Mapping[str, Any] | None = None,
+    profile: Mapping[str, Any] | None = None,
 ) -> Requests:
     """Requests that all ask the same of different people; see `Recommender.recommend`.
 
     Raises:
-        DataError: Neither users nor histories, or both; one text where a list was meant; k below 1; a context that is
-            no mapping.
+        DataError: Neither users nor histories, or both; one text where a list was meant; k below 1; a context or
+            profile that is no mapping.
     """
     if isinstance(users, str) or (histories is not None and any(isinstance(history, str) for history in histories)):
         raise DataError("Expected a list, got one text.", hint='Give users=["u1"] or histories=[["i7", "i9"]].')
@@ -42,6 +43,8 @@ def requests_of(
         raise DataError("Expected a list of items, got one text.", hint='Give exclude=["i7"] or only=["i7", "i9"].')
     if context is not None and not isinstance(context, Mapping):
         raise DataError(f"context = {context!r}: expected names and values.", hint='Give context={"device": "phone"}.')
+    if profile is not None and not isinstance(profile, Mapping):
+        raise DataError(f"profile = {profile!r}: expected names and values.", hint='Give profile={"age": 31}.')
     if isinstance(rules, str):
         raise DataError("Expected a list of rules, got one text.", hint='Give rules=["deny where price > 100"].')
     asked = users if users is None or isinstance(users, pl.Series) else _series(list(users))
@@ -62,6 +65,7 @@ def requests_of(
         rules=None if rules is None else tuple(rules),
         strategy=strategy,
         context=[context] * size if context else None,
+        profile=[profile] * size if profile else None,
     )
 
 

@@ -1,7 +1,7 @@
 """A recommender in, a run folder out, and back. A run is whole or it is not there.
 
     recipe.toml           how it was made, every default filled in
-    weights.safetensors   the model's arrays (`model.*`) and the fallback's (`fallback.*`)
+    weights.safetensors   the model's arrays (`model.*`), the fallback's (`fallback.*`), counts by profile (`profile.*`)
     vocabulary.parquet    item ids in the order of their indices
     catalog.parquet       items' attributes, where given
     content.safetensors   vectors of what items say and show, and how new ones are made, where the recipe asks for them
@@ -42,6 +42,7 @@ from horae.features.content.of_items import ItemContent
 from horae.models.compose import compose
 from horae.models.opponents import make_opponent
 from horae.recipe import TABLES, Recipe, to_toml
+from horae.recommend.by_profile import ByProfile
 from horae.recommend.calibration import Calibration
 from horae.recommend.device import device_of
 from horae.recommend.recommender import Recommender
@@ -134,6 +135,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Recommender
         content=content,
         card=card,
         device=where,
+        by_profile=ByProfile.loaded(card["profile"], _under(arrays, "profile.")) if card.get("profile") else None,
         log=[json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()],
     )
 
@@ -200,6 +202,8 @@ def check_writable(path: Path, *, overwrite: bool = False) -> None:
 def _write_parts(recommender: Recommender, folder: Path, events: bool) -> None:
     arrays = {f"model.{name}": array for name, array in recommender.model.arrays().items()}
     arrays |= {f"fallback.{name}": array for name, array in recommender.fallback.arrays().items()}
+    if recommender.by_profile is not None:
+        arrays |= {f"profile.{name}": array for name, array in recommender.by_profile.arrays().items()}
     cpu = {name: array.detach().cpu().contiguous().clone() for name, array in arrays.items()}
     weights = folder / "weights.safetensors"
     safetensors.torch.save_file(cpu, weights)
@@ -221,6 +225,8 @@ def _write_parts(recommender: Recommender, folder: Path, events: bool) -> None:
         frame.write_parquet(folder / "events.parquet", compression="zstd", compression_level=1)
     _write_json(folder / "split.json", {} if split is None else split.as_dict())
     card = dict(recommender.card)
+    if recommender.by_profile is not None:
+        card["profile"] = recommender.by_profile.as_dict()
     card["calibration"] = None if recommender.calibration is None else vars(recommender.calibration)
     if recommender.events is not None:
         card["data_report"] = recommender.events.report.as_dict()

@@ -91,6 +91,10 @@ class RecommendationsBody(Body):
         default={}, description="What is known when asking, such as device; `meta` notes what was not used."
     )
 
+    profile: dict[str, Any] = Field(
+        default={}, description="What is known of somebody without events, such as age; for runs trained with profiles."
+    )
+
     @model_validator(mode="after")
     def _one_way_to_ask(self) -> RecommendationsBody:
         if (self.user_id is None) == (self.history is None):
@@ -100,7 +104,7 @@ class RecommendationsBody(Body):
     def request(self) -> dict[str, Any]:
         """As the recommender takes it."""
         constraints: dict[str, Any] = {"k": self.k, "at": self.at, "exclude": self.exclude, "only": self.only}
-        more = {"filter": self.filter, "strategy": self.strategy, "context": self.context}
+        more = {"filter": self.filter, "strategy": self.strategy, "context": self.context, "profile": self.profile}
         constraints |= {name: value for name, value in more.items() if value}
         if self.history is None:
             return {"users": [self.user_id], **constraints}
@@ -109,7 +113,7 @@ class RecommendationsBody(Body):
 
 
 class Recommended(BaseModel):
-    """One item of a list; `source` is the recipe's name, or `fallback`; `rules`, where there are any, moved it."""
+    """One item of a list; `source` is the recipe's name, `profile` or `fallback`; `rules`, where any, moved it."""
 
     item_id: Id
     score: float

@@ -30,6 +30,7 @@ from horae.models.compose import context_of
 from horae.models.ensemble import Ensemble, member_recipes
 from horae.models.opponents import make_opponent
 from horae.recipe import Recipe, settings
+from horae.recommend.by_profile import ByProfile
 from horae.recommend.device import device_of
 from horae.recommend.foretell import upcoming_of
 from horae.recommend.recommender import Recommender
@@ -63,6 +64,7 @@ def train(
     overrides: Iterable[str] = (),
     seed: int = 0,
     catalog: pl.DataFrame | None = None,
+    profiles: pl.DataFrame | None = None,
     options: Options | None = None,
 ) -> Recommender:
     """Train a recommender.
@@ -75,11 +77,14 @@ def train(
         overrides: Settings such as `train.epochs=5`, over the recipe's.
         seed: Same data, recipe and seed: same weights (on the same machine and number of threads).
         catalog: Items' attributes by `item_id`; kept with the run, shown in reports.
+        profiles: Users' attributes by `user_id`: what people of each kind turn to answers users without events. Counts
+            by value are kept with the run, the table is not.
         options: Where and how it runs.
 
     Raises:
         RecipeError: An unknown key, a wrong type, an impossible value or a key without effect.
-        DataError: No items in the log, or too few events to cut a validation part from; of a prepared log something
+        DataError: No items in the log, or too few events to cut a validation part from; profiles of other people, or
+            without an attribute that tells people apart; of a prepared log something
             that only the events can tell (`auto`, `[model] also`).
         NotTrainedError: The loss became infinite or exploded.
     """
@@ -97,6 +102,8 @@ def train(
     where = options or Options()
     progress = where.progress or progress_for(None)
     recommender = _untrained(chosen, split, catalog, seed, device_of(where.device), where.start)
+    if profiles is not None:
+        _look_at(recommender, split, profiles)
     recommender.shaper.check()
     if where.start is not None:
         recommender.card["started_from"] = where.start.card.get("run", where.start.recipe.name)
@@ -153,8 +160,22 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
         fallback=fresh.fallback,
         sequences=fresh.sequences,
         learned=fresh.learned,
+        by_profile=_relearned(recommender, fresh, everything),
         card=card,
     )
+
+
+def _look_at(recommender: Recommender, split: AnySplit, profiles: pl.DataFrame) -> None:
+    """Learn what people of each kind turn to, from everything before the test."""
+    recommender.by_profile = ByProfile.learned(profiles, learned_from(split, "train", recommender.sequences))
+    recommender.profiles = profiles
+
+
+def _relearned(recommender: Recommender, fresh: Recommender, everything: Split) -> ByProfile | None:
+    """The same from everything, where the table is still at hand; else what was learned before stays."""
+    if recommender.by_profile is None or recommender.profiles is None:
+        return recommender.by_profile
+    return ByProfile.learned(recommender.profiles, learned_from(everything, "train", fresh.sequences))
 
 
 def _blend(recommender: Recommender, split: AnySplit, seed: int) -> dict[str, float]:
