@@ -26,6 +26,7 @@ __all__ = [
     "ITEM",
     "NOT_TARGETS",
     "TARGET",
+    "TARGET_WEIGHT",
     "TIMESTAMP",
     "USER",
     "VALUE",
@@ -46,7 +47,8 @@ TIMESTAMP: Final = "timestamp"
 VALUE: Final = "value"
 EVENT_ORDER: Final = "event_order"
 TARGET: Final = "target"
-CANONICAL: Final = (USER, ITEM, BEHAVIOR, TIMESTAMP, VALUE, EVENT_ORDER, TARGET)
+TARGET_WEIGHT: Final = "target_weight"
+CANONICAL: Final = (USER, ITEM, BEHAVIOR, TIMESTAMP, VALUE, EVENT_ORDER, TARGET, TARGET_WEIGHT)
 
 TIME_TYPE: Final = pl.Datetime("us", "UTC")
 NOT_TARGETS: Final = ("cancel", "return", "remove", "dislike", "unfollow")
@@ -126,8 +128,9 @@ class Events:
         frame: Sorted by `user_id`, then place. Columns: `user_id` and, unless the log has no items, `item_id` (the
             caller's dtype, never null); `behavior` Enum (one constant `event` where the log names none); `timestamp`
             Datetime("us", "UTC"), null where unknown; `value` Float64, null where unknown; `event_order` Int64, unique
-            within a user's line; `target` Boolean: may this event be what a recommendation is judged by. Further
-            columns are context.
+            within a user's line; `target` Boolean: may this event be what a recommendation is judged by; and
+            `target_weight` Float64 from 0 to 1, only where `[data] weak_labels` or `skips` made it: what it counts in
+            training. Further columns are context.
         report: What was done to get here.
     """
 

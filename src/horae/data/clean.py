@@ -21,6 +21,7 @@ from horae.data.cleaning.faults import ORDER_COLUMN, SOURCE_ROW, Done
 from horae.data.cleaning.places import mark_targets, name_behaviors, number_events, renumber_behaviors, sort_lines
 from horae.data.reading.raw import RawTable, read_share
 from horae.data.settings import DataSettings
+from horae.data.weak import weigh
 from horae.errors import DataError, RecipeError
 from horae.schema import (
     BEHAVIOR,
@@ -28,6 +29,7 @@ from horae.schema import (
     EVENT_ORDER,
     NOT_TARGETS,
     TARGET,
+    TARGET_WEIGHT,
     TIME_TYPE,
     TIMESTAMP,
     VALUE,
@@ -192,6 +194,7 @@ def stand_in_line(
     frame = _apply(number_events(frame), report, where)
     frame = renumber_behaviors(frame)
     frame = mark_targets(frame, _target_behaviors(frame, settings), settings.repeat_targets)
+    frame = _apply(weigh(frame, settings), report, where)
     context = [name for name in frame.columns if name not in CANONICAL]
     return frame.select(*[name for name in CANONICAL if name in frame.columns], *context)
 
@@ -221,9 +224,11 @@ def _with_all_columns(frame: pl.DataFrame, report: DataReport) -> pl.DataFrame:
     """Add what the log does not have, as unknown, and number the rows."""
     if EVENT_ORDER in frame.columns:  # Events that are read again
         frame = frame.drop(ORDER_COLUMN, TARGET, strict=False).rename({EVENT_ORDER: ORDER_COLUMN})
-    elif TARGET in frame.columns:
-        frame = frame.rename({TARGET: f"{TARGET}_in_log"})
-        report.add(Step(TARGET, "changed", 0, f"the log's column {TARGET!r} is called '{TARGET}_in_log' here."))
+    else:
+        for name in (TARGET, TARGET_WEIGHT):
+            if name in frame.columns:
+                frame = frame.rename({name: f"{name}_in_log"})
+                report.add(Step(name, "changed", 0, f"the log's column {name!r} is called '{name}_in_log' here."))
     if ORDER_COLUMN in frame.columns and frame[ORDER_COLUMN].null_count():
         unknown = frame[ORDER_COLUMN].null_count()
         frame = frame.drop(ORDER_COLUMN)

@@ -5,7 +5,7 @@ In: plain values, from a recipe or from Python. Out: `DataSettings`, checked. It
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -51,6 +51,9 @@ class DataSettings:
         min_item_events: k-core, items' side.
         target_behaviors: Behaviors worth recommending; empty: all but cancel, return, remove, dislike, unfollow.
         repeat_targets: May an event on the same item as the one just before it be a target?
+        weak_labels: What a target counts, by columns that say how it went: `{dwell_seconds = 30.0}` counts in full from
+            30 on, in part below, and not at all from 0 down; of several columns the least counts.
+        skips: A column of flags: an event that was skipped is history, and no target.
 
     Raises:
         RecipeError: A value that is not possible, or a key that has no effect beside the others.
@@ -77,6 +80,8 @@ class DataSettings:
     min_item_events: int = 1
     target_behaviors: tuple[str, ...] = ()
     repeat_targets: bool = False
+    weak_labels: dict[str, float] = field(default_factory=dict)
+    skips: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("robots_per_day", "min_history", "min_user_events", "min_item_events"):
@@ -85,6 +90,12 @@ class DataSettings:
         _need(self.repeat_window_seconds >= 0, "repeat_window_seconds", self.repeat_window_seconds, "0 or more")
         _need(self.outlier_deviations > 0, "outlier_deviations", self.outlier_deviations, "more than 0")
         _need(self.first_time < self.last_time, "earliest", self.earliest, f"before latest ({self.last_time:%Y-%m-%d})")
+        for name, full in self.weak_labels.items():
+            if not 0 < full < float("inf"):
+                raise RecipeError(
+                    f"[data] weak_labels.{name} = {full}: expected more than 0.",
+                    hint="Give the amount from which an event counts in full.",
+                )
         self._check_values()
         if self.repeats == "keep" and self.repeat_window_seconds:
             raise _no_effect("repeat_window_seconds", 'repeats = "keep"', 'Set repeats = "first" or "last" too.')
@@ -146,7 +157,7 @@ def _is_date(text: str) -> bool:
 
 
 def _need(holds: bool, name: str, value: object, expected: str) -> None:
-    assert name in {field.name for field in fields(DataSettings)}
+    assert name in {one.name for one in fields(DataSettings)}
     if not holds:
         raise RecipeError(f"[data] {name} = {value!r} is not possible.", hint=f"Give {expected}.")
 

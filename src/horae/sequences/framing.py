@@ -57,6 +57,7 @@ class Framed:
         target_behavior_BL: int64, the target's behavior.
         target_value_BL: float32, the target's value, NaN where unknown.
         coming: The next event whether target or not, where that is asked.
+        target_weight_BL: float32, what the target counts; None: 1 each.
     """
 
     batch: SequenceBatch
@@ -64,6 +65,7 @@ class Framed:
     target_behavior_BL: Tensor
     target_value_BL: Tensor
     coming: Coming | None = None
+    target_weight_BL: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Framed:
         """The same elsewhere."""
@@ -73,6 +75,7 @@ class Framed:
             self.target_behavior_BL.to(device),
             self.target_value_BL.to(device),
             None if self.coming is None else self.coming.to(device),
+            None if self.target_weight_BL is None else self.target_weight_BL.to(device),
         )
 
 
@@ -269,6 +272,7 @@ def _framed(batch: SequenceBatch, flat: Flat, index_BL: IndexArray, wanted_BL: B
         torch.from_numpy(np.where(wanted_BL, flat.item_N[index_BL], 0).astype(np.int64)),
         torch.from_numpy(np.where(wanted_BL, flat.behavior_N[index_BL], 0).astype(np.int64)),
         torch.from_numpy(np.where(wanted_BL, flat.value_N[index_BL], np.float32("nan"))),
+        target_weight_BL=None if flat.weight_N is None else torch.from_numpy(flat.weight_N[index_BL]),
     )
 
 

@@ -10,14 +10,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from horae.data.understanding.values import LARGEST_VALUE
-from horae.schema import BEHAVIOR, ITEM, TARGET, TIMESTAMP, USER, VALUE, Events, HistoryEvent, Id, IndexArray
+from horae.schema import (
+    BEHAVIOR,
+    ITEM,
+    TARGET,
+    TARGET_WEIGHT,
+    TIMESTAMP,
+    USER,
+    VALUE,
+    Events,
+    HistoryEvent,
+    Id,
+    IndexArray,
+)
 from horae.sequences.clock import seconds, to_seconds
 from horae.sequences.context import ContextColumns, Floats
 from horae.sequences.vocabulary import Vocabulary
@@ -42,6 +54,7 @@ class Flat:
         value_N: float32, NaN where unknown.
         target_N: May this event be a target?
         feature_NF: Context as numbers (`ContextColumns`), NaN where unknown; no column where no network asks for one.
+        weight_N: What each counts as a target, float32 from 0 to 1; None: 1 each.
     """
 
     item_N: npt.NDArray[np.int32]
@@ -50,6 +63,7 @@ class Flat:
     value_N: Floats
     target_N: npt.NDArray[np.bool_]
     feature_NF: Floats
+    weight_N: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.item_N)
@@ -57,11 +71,18 @@ class Flat:
     @classmethod
     def joined(cls, parts: Sequence[Flat]) -> Flat:
         """One after the other."""
-        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+        columns = [f.name for f in fields(cls) if f.name != "weight_N"]
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+        if all(part.weight_N is None for part in parts):
+            return cls(**joined)
+        ones = (np.ones(len(part), dtype=np.float32) if part.weight_N is None else part.weight_N for part in parts)
+        return cls(**joined, weight_N=np.concatenate(list(ones)))
 
     def take(self, index: slice | IndexArray) -> Flat:
         """The events at `index`; a slice gives views."""
-        return Flat(*(getattr(self, f.name)[index] for f in fields(self)))
+        columns: list[Any] = [getattr(self, f.name) for f in fields(self)]
+        taken: list[Any] = [None if column is None else column[index] for column in columns]
+        return Flat(*taken)
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,6 +341,7 @@ def _flat(frame: pl.DataFrame, items: Vocabulary, behaviors: tuple[str, ...], co
         value.cast(pl.Float32).fill_null(UNKNOWN).to_numpy(),
         frame[TARGET].to_numpy(),
         context.of_frame(frame),
+        frame[TARGET_WEIGHT].cast(pl.Float32).to_numpy() if TARGET_WEIGHT in frame.columns else None,
     )
 
 

@@ -75,7 +75,8 @@ class NextItemObjective:
     Attributes:
         precision: Of the products of the full softmax; None: the network's own.
         calibration: The t of gBCE, from 0 to 1.
-        weight_of: What a target counts, by its behavior; None: all the same.
+        weight_of: What a target counts, by its behavior; None: all the same. Where the log says what each event counts
+            (`[data] weak_labels`), the two are multiplied.
     """
 
     def __init__(self, loss: LossName, negatives: Negatives | None = None, num_negatives: int = 0) -> None:
@@ -93,7 +94,7 @@ class NextItemObjective:
     def steps(self, network: Network, framed: Framed) -> list[Step]:
         """One step, over the positions that have a target."""
         index_N = framed.target_BL.flatten().nonzero().squeeze(1)
-        weight_N = self._weights(framed.target_behavior_BL.flatten()[index_N])
+        weight_N = self._weights(framed, index_N)
         if weight_N is not None:
             index_N, weight_N = index_N[weight_N > 0], weight_N[weight_N > 0]
         if len(index_N) == 0:
@@ -115,8 +116,14 @@ class NextItemObjective:
         if self.negatives is not None:
             self.negatives.load_state(state["negatives"])
 
-    def _weights(self, behavior_N: Tensor) -> Tensor | None:
-        return None if self.weight_of is None else self.weight_of.to(behavior_N.device)[behavior_N]
+    def _weights(self, framed: Framed, index_N: Tensor) -> Tensor | None:
+        """What each target counts: by its behavior, times what its own row says; None where all count alike."""
+        own_N = None if framed.target_weight_BL is None else framed.target_weight_BL.flatten()[index_N]
+        if self.weight_of is None:
+            return own_N
+        behavior_N = framed.target_behavior_BL.flatten()[index_N]
+        weight_N = self.weight_of.to(behavior_N.device)[behavior_N]
+        return weight_N if own_N is None else weight_N * own_N
 
     def _sampled(
         self, network: Network, negatives: Negatives, h_ND: Tensor, target_N: Tensor, weight_N: Tensor | None

@@ -218,6 +218,8 @@ def _check(settings: DataSettings) -> None:
         ("outliers", settings.outliers, ("keep",)),
         ("missing", settings.missing, ("keep", "forward_fill")),
         ("min_item_events", settings.min_item_events, (1,)),
+        ("weak_labels", settings.weak_labels, ({},)),
+        ("skips", settings.skips, (None,)),
     ):
         if value not in possible:
             raise RecipeError(
