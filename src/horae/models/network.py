@@ -310,6 +310,9 @@ class Network(nn.Module):
         context: Adds to the input what the log's columns of context say.
         context_dropout: Share of histories, and of questions, that lose their context in training.
 
+    Attributes:
+        autocast: Of the encoder's products in training; None: as its weights are.
+
     Source: Kang & McAuley 2018 (arXiv:1808.09781), section III: scaled input (as in its code), shared item table.
     Differs: vectors of an event's behavior, times, history and context may be added to the item's; they start at zero,
         so they change nothing until they help.
@@ -331,6 +334,7 @@ class Network(nn.Module):
         context_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.autocast: torch.dtype | None = None
         self.items = items
         self.encoder = cast(nn.Module, encoder)
         self.head = head
@@ -424,7 +428,12 @@ class Network(nn.Module):
 
     def encoded(self, batch: SequenceBatch) -> Tensor:
         """`h_BLD`: the encoder's states, before the head."""
-        encoded: Tensor = self.encoder(*self._input(batch))
+        given = self._input(batch)
+        if self.training and self.autocast is not None:
+            with torch.autocast(given[0].device.type, self.autocast):
+                encoded: Tensor = self.encoder(*given)
+            return encoded.float()
+        encoded = self.encoder(*given)
         return encoded
 
     def _newest(self, batch: SequenceBatch) -> Tensor:

@@ -65,6 +65,10 @@ class SequenceBatch:
         """The same batch elsewhere."""
         return SequenceBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
+    def take(self, rows: slice) -> SequenceBatch:
+        """Some of its rows, as wide as they were."""
+        return SequenceBatch(*(getattr(self, f.name)[rows] for f in fields(self)))
+
     def at_times(self, time_BL: Tensor, request_time_BL: Tensor) -> SequenceBatch:
         """The same events and questions, at other times."""
         return replace(self, time_BL=time_BL, request_time_BL=request_time_BL)

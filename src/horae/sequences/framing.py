@@ -8,6 +8,7 @@ Windows are slices of the same flat arrays and go through the same `encode` as e
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar, Literal, Protocol
 
 import numpy as np
@@ -47,6 +48,10 @@ class Coming:
         """The same elsewhere."""
         return Coming(*(column.to(device) for column in vars(self).values()))
 
+    def take(self, rows: slice) -> Coming:
+        """Some of its rows."""
+        return Coming(*(column[rows] for column in vars(self).values()))
+
 
 @dataclass(frozen=True, eq=False)
 class Framed:
@@ -76,6 +81,22 @@ class Framed:
             self.target_value_BL.to(device),
             None if self.coming is None else self.coming.to(device),
             None if self.target_weight_BL is None else self.target_weight_BL.to(device),
+        )
+
+    def pieces(self, many: int) -> list[Framed]:
+        """Its rows in so many pieces of about the same size; fewer where it has fewer rows."""
+        rows = len(self.batch)
+        ends = [rows * number // many for number in range(1, many + 1)]
+        return [self.take(slice(start, end)) for start, end in pairwise([0, *ends]) if end > start]
+
+    def take(self, rows: slice) -> Framed:
+        """Some of its rows."""
+        return Framed(
+            self.batch.take(rows),
+            self.target_BL[rows],
+            self.target_behavior_BL[rows],
+            self.target_value_BL[rows],
+            None if self.coming is None else self.coming.take(rows),
         )
 
 

@@ -52,18 +52,25 @@ class Joint:
         """See `Objective`."""
         self.objective.prepare(network, value_N)
 
-    def steps(self, network: Network, framed: Framed) -> list[Step]:
+    def steps(self, network: Network, framed: Framed, whole: Framed | None = None) -> list[Step]:
         """One step; none where the batch has nothing to learn for any head."""
         upcoming = network.upcoming
         assert upcoming is not None and framed.coming is not None
-        taken = self.objective.steps(network, framed)
+        taken = self.objective.steps(network, framed, whole)
         assert len(taken) <= 1, "heads are trained beside one loss"
         losses = self._losses(network, upcoming, framed, framed.coming)
+        shares = {name: 1.0 if whole is None else _share(name, framed, whole) for name in losses}
+        losses = {name: loss * shares[name] for name, loss in losses.items()}
         if taken:
             losses["item"] = taken[0][1]
+            shares["item"] = 1.0 if whole is None else float(self.counted(framed) / self.counted(whole))
         if not losses:
             return []
-        return [(list(network.parameters()), self._weighed(upcoming, losses))]
+        return [(list(network.parameters()), self._weighed(upcoming, losses, shares))]
+
+    def counted(self, framed: Framed) -> Tensor:
+        """The inner objective's."""
+        return self.objective.counted(framed)
 
     def state(self) -> dict[str, Tensor]:
         """The inner objective's."""
@@ -91,15 +98,16 @@ class Joint:
             losses["value"] = value_loss(told.value_N3, value_N, upcoming.scale)
         return losses
 
-    def _weighed(self, upcoming: Upcoming, losses: Mapping[str, Tensor]) -> Tensor:
+    def _weighed(self, upcoming: Upcoming, losses: Mapping[str, Tensor], shares: Mapping[str, float]) -> Tensor:
+        """All losses as one; what is counted once for a batch is counted by a piece's share of it."""
         if self.weighing == "fixed":
             return torch.stack([loss * self.weights.get(name, 1.0) for name, loss in losses.items()]).sum()
         place = {name: number for number, name in enumerate(("item", *upcoming.asked))}
         parts = []
         for name, loss in losses.items():
             log_variance = upcoming.log_variance_T[place[name]]
-            counted = loss - upcoming.least_time_loss() if name == "time" else loss
-            parts.append((-log_variance).exp() * counted + log_variance / 2)
+            counted = loss - shares[name] * upcoming.least_time_loss() if name == "time" else loss
+            parts.append((-log_variance).exp() * counted + shares[name] * log_variance / 2)
         return torch.stack(parts).sum()
 
 
@@ -167,6 +175,21 @@ def check_weights(also: Iterable[str], weighing: Weighing | None, weights: Mappi
             )
         if not 0 <= weight < math.inf:
             raise RecipeError(f"{key} = {weight}: expected 0 or more.", hint="1 weighs as much as the item.")
+
+
+def _share(name: str, piece: Framed, whole: Framed) -> float:
+    """How much of what a batch teaches a head lies in a piece of it."""
+    assert piece.coming is not None and whole.coming is not None
+    return int(_known(name, piece.coming).sum()) / int(_known(name, whole.coming).sum())
+
+
+def _known(name: str, coming: Coming) -> Tensor:
+    """Positions that a head's loss is a mean over."""
+    if name == "behavior":
+        return coming.behavior_BL > 0
+    if name == "value":
+        return ~coming.value_BL.isnan()
+    return ~coming.gap_BL.isnan() | ~coming.silent_BL.isnan()
 
 
 def _taught(coming: Coming) -> Tensor:

@@ -16,14 +16,15 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from horae.errors import DataError, NotTrainedError, RecipeError
+from horae.models.encoders.recompute import recompute
 from horae.models.network import Network
 from horae.recipe import settings as read_settings
 from horae.schema import IndexArray
 from horae.sequences.batch import bucket
-from horae.sequences.framing import windows
+from horae.sequences.framing import Framed, windows
 from horae.sequences.history import Histories, Sequences
 from horae.training.allocator import keep_blocks
 from horae.training.checkpoint import Checkpoint, Trained, fingerprint
@@ -52,6 +53,21 @@ class LoopSettings:
         0, "Judge and keep the weights' running mean over about so many steps; 0: the weights as they are."
     )
     batch_tokens: int = _doc(2048, "Positions in a batch, padding included; histories of like length share a batch.")
+    accumulate: int = _doc(
+        1,
+        "Take each batch in so many pieces, one after the other, and step once: the same gradient from about that part "
+        "of the memory.",
+    )
+    checkpointing: bool = _doc(
+        False,
+        "Keep only what enters each of the encoder's blocks, and compute the inside anew for its gradient: the same "
+        "gradient, much less memory, about a third more time.",
+    )
+    encoder_precision: Literal["float32", "bfloat16"] = _doc(
+        "float32",
+        "Of the encoder's products in training; `bfloat16` halves their memory, and on a GPU most of their time. "
+        "Weights, sums and answers stay float32.",
+    )
     patience: int = _doc(10, "Stop after so many epochs without a better validation NDCG@10.")
     clip_norm: float = _doc(5.0, "Longest gradient, by Euclidean norm over all parameters; 0 turns clipping off.")
     windows: Literal["all", "last"] = _doc("all", "Learn from everybody's whole line, or from the newest window only.")
@@ -64,7 +80,7 @@ class LoopSettings:
     )
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_tokens", "patience", "validation_requests"):
+        for name in ("epochs", "batch_tokens", "accumulate", "patience", "validation_requests"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"[train] {name} = {getattr(self, name)}: expected at least 1.", hint="Raise it.")
         if not 0 < self.learning_rate < 10:
@@ -122,6 +138,8 @@ def train_network(
         StoreError: The checkpoint could not be written.
     """
     keep_blocks()
+    recompute(network.encoder, settings.checkpointing)
+    network.autocast = torch.bfloat16 if settings.encoder_precision == "bfloat16" else None
     optimiser = make_optimiser(network, settings.learning_rate, settings.weight_decay, settings.average_steps)
     state = Trained()
     checkpoint = Checkpoint(folder, fingerprint(sequences, vars(settings), network, seed, made_of)) if folder else None
@@ -191,7 +209,7 @@ def _epoch(
     for number, rows in enumerate(batches, start=1):
         piece = cut.take(rows)
         framed = network.framing.frame(piece, rng).to(device)
-        loss = _step(network, objective, optimiser, framed, settings, epoch)
+        loss = _step(network, objective, optimiser, framed, settings)
         count = int((framed.target_BL > 0).sum())
         loss_sum, targets = loss_sum + loss * count, targets + count
         _guard(loss, loss_sum / max(targets, 1), state, epoch)
@@ -213,19 +231,42 @@ def _step(
     network: Network,
     objective: Objective,
     optimiser: Optimiser,
-    framed: Any,
+    framed: Framed,
     settings: LoopSettings,
-    epoch: int,
 ) -> float:
+    if settings.accumulate > 1:
+        return _step_in_pieces(network, objective, optimiser, framed, settings)
     total = 0.0
     for parameters, loss in objective.steps(network, framed):
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        if settings.clip_norm > 0:
-            clip(parameters, settings.clip_norm)
-        optimiser.step()
+        _move(optimiser, parameters, settings)
         total += float(loss.detach())
     return total
+
+
+def _step_in_pieces(
+    network: Network, objective: Objective, optimiser: Optimiser, framed: Framed, settings: LoopSettings
+) -> float:
+    """One step, its gradient gathered piece by piece: each piece's activations are gone before the next one's come."""
+    total = 0.0
+    moved: list[nn.Parameter] | None = None
+    optimiser.zero_grad()
+    for piece in framed.pieces(settings.accumulate):
+        taken = objective.steps(network, piece, framed)
+        assert len(taken) <= 1, "pieces are gathered for one loss"
+        for parameters, loss in taken:
+            loss.backward()  # type: ignore[no-untyped-call]
+            total, moved = total + float(loss.detach()), parameters
+    if moved is not None:
+        _move(optimiser, moved, settings)
+    return total
+
+
+def _move(optimiser: Optimiser, parameters: list[nn.Parameter], settings: LoopSettings) -> None:
+    if settings.clip_norm > 0:
+        clip(parameters, settings.clip_norm)
+    optimiser.step()
 
 
 def _batches(cut: Histories, batch_tokens: int, rng: np.random.Generator) -> list[IndexArray]:
@@ -251,7 +292,7 @@ def _broken_off(error: RuntimeError, state: Trained, checkpoint: Checkpoint | No
     """What to tell when the device failed; None where the error is another. The last checkpoint is whole anyway."""
     text = (str(error).splitlines() or [""])[0]
     if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
-        what, then = "ran out of memory", "Lower train.batch_tokens or model.dim"
+        what, then = "ran out of memory", "Raise train.accumulate, or lower train.batch_tokens or model.dim"
     elif isinstance(error, torch.AcceleratorError):
         what, then = "failed", "See whether the device is still there: horae doctor"
     else:

@@ -56,8 +56,19 @@ class Objective(Protocol):
         """Set, once and before the first step, what the training targets' values (NaN = unknown) decide."""
         ...
 
-    def steps(self, network: Network, framed: Framed) -> list[Step]:
-        """Losses with the parameters that each moves; none where the batch has no target."""
+    def steps(self, network: Network, framed: Framed, whole: Framed | None = None) -> list[Step]:
+        """Losses with the parameters that each moves; none where the batch has no target.
+
+        Args:
+            network: What learns.
+            framed: A batch, or a piece of one.
+            whole: The batch that `framed` is a piece of. A loss is then this piece's share of the whole batch's: the
+                losses of all pieces add up to it, and so do their gradients.
+        """
+        ...
+
+    def counted(self, framed: Framed) -> Tensor:
+        """What the targets of a batch, or of a piece of one, count together: a loss is a mean over it."""
         ...
 
     def state(self) -> dict[str, Tensor]:
@@ -87,11 +98,12 @@ class NextItemObjective:
         self.precision: torch.dtype | None = None
         self.calibration = DEFAULT_CALIBRATION
         self.weight_of: Tensor | None = None
+        self._drawn: tuple[Framed, Tensor] | None = None
 
     def prepare(self, network: Network, value_N: Tensor) -> None:
         """Nothing: values play no part."""
 
-    def steps(self, network: Network, framed: Framed) -> list[Step]:
+    def steps(self, network: Network, framed: Framed, whole: Framed | None = None) -> list[Step]:
         """One step, over the positions that have a target."""
         index_N = framed.target_BL.flatten().nonzero().squeeze(1)
         weight_N = self._weights(framed, index_N)
@@ -104,8 +116,16 @@ class NextItemObjective:
         if self.negatives is None:
             loss = full_softmax(h_ND, network.item_vectors(), target_N, weight_N, precision=self.precision)
         else:
-            loss = self._sampled(network, self.negatives, h_ND, target_N, weight_N)
+            loss = self._sampled(network, self._negatives_of(whole, target_N), h_ND, target_N, weight_N)
+        if whole is not None:
+            loss = loss * (self.counted(framed) / self.counted(whole))
         return [(list(network.parameters()), loss)]
+
+    def counted(self, framed: Framed) -> Tensor:
+        """The targets' weights together."""
+        there_BL = framed.target_BL > 0
+        weight_BL = self._weights(framed.target_behavior_BL)
+        return there_BL.sum() if weight_BL is None else (weight_BL * there_BL).sum()
 
     def state(self) -> dict[str, Tensor]:
         """The sampler's generator."""
@@ -125,21 +145,31 @@ class NextItemObjective:
         weight_N = self.weight_of.to(behavior_N.device)[behavior_N]
         return weight_N if own_N is None else weight_N * own_N
 
+    def _negatives_of(self, whole: Framed | None, target_N: Tensor) -> Tensor:
+        """Each row's own, or some that a whole batch shares, though it comes in pieces."""
+        assert self.negatives is not None
+        if self.loss == "binary":
+            return self.negatives.draw(len(target_N), self.num_negatives, device=target_N.device)
+        if whole is None:
+            return self.negatives.draw(self.num_negatives, device=target_N.device)
+        if self._drawn is None or self._drawn[0] is not whole:
+            self._drawn = whole, self.negatives.draw(self.num_negatives, device=target_N.device)
+        return self._drawn[1]
+
     def _sampled(
-        self, network: Network, negatives: Negatives, h_ND: Tensor, target_N: Tensor, weight_N: Tensor | None
+        self, network: Network, drawn: Tensor, h_ND: Tensor, target_N: Tensor, weight_N: Tensor | None
     ) -> Tensor:
         """A loss over the drawn items alone: of a large table, only their rows are looked at."""
-        shape = (len(target_N), self.num_negatives) if self.loss == "binary" else (self.num_negatives,)
-        drawn = negatives.draw(*shape, device=h_ND.device)
+        assert self.negatives is not None
         items_N, place = torch.unique(torch.cat([target_N, drawn.flatten()]), return_inverse=True)
-        target_N, negative = place[: len(target_N)], place[len(target_N) :].view(shape)
+        target_N, negative = place[: len(target_N)], place[len(target_N) :].view(drawn.shape)
         e_ND = network.vectors_of(items_N)
         if self.loss == "binary":
             return binary(h_ND, e_ND, target_N, negative, weight_N)
         if self.loss == "gbce":
             power = calibrated_power(self.num_negatives, network.num_items, self.calibration)
             return gbce(h_ND, e_ND, target_N, negative, power, weight_N)
-        log_q_I = negatives.log_q_I
+        log_q_I = self.negatives.log_q_I
         log_q_N = None if log_q_I is None else log_q_I.to(h_ND.device)[items_N]
         return sampled_softmax(h_ND, e_ND, target_N, negative, log_q_N, weight_N)
 
@@ -172,17 +202,23 @@ class ValueObjective:
         if self.loss == "mean_squared_error":
             network.head.set_range(known_N.mean().item(), known_N.std(correction=0).item())
 
-    def steps(self, network: Network, framed: Framed) -> list[Step]:
+    def steps(self, network: Network, framed: Framed, whole: Framed | None = None) -> list[Step]:
         """One step, over the positions whose target has a known value."""
-        wanted_BL = (framed.target_BL > 0) & ~framed.target_value_BL.isnan()
-        index_N = wanted_BL.flatten().nonzero().squeeze(1)
+        index_N = _valued(framed).flatten().nonzero().squeeze(1)
         if len(index_N) == 0:
             return []
         h_ND = network.states(framed.batch).flatten(0, 1).index_select(0, index_N)
         target_N, value_N = framed.target_BL.flatten()[index_N], framed.target_value_BL.flatten()[index_N]
         items_N, place_N = torch.unique(target_N, return_inverse=True)  # of a large table, only their rows
-        loss = binary_values if self.loss == "binary" else mean_squared_error
-        return [(list(network.parameters()), loss(h_ND, network.vectors_of(items_N), place_N, value_N))]
+        told = binary_values if self.loss == "binary" else mean_squared_error
+        loss = told(h_ND, network.vectors_of(items_N), place_N, value_N)
+        if whole is not None:
+            loss = loss * (self.counted(framed) / self.counted(whole))
+        return [(list(network.parameters()), loss)]
+
+    def counted(self, framed: Framed) -> Tensor:
+        """The targets of known value."""
+        return _valued(framed).sum()
 
     def state(self) -> dict[str, Tensor]:
         """Nothing: no draws."""
@@ -210,10 +246,16 @@ class Penalised:
         """See `Objective`."""
         self.objective.prepare(network, value_N)
 
-    def steps(self, network: Network, framed: Framed) -> list[Step]:
+    def steps(self, network: Network, framed: Framed, whole: Framed | None = None) -> list[Step]:
         """The inner objective's, each with the penalty."""
-        taken = self.objective.steps(network, framed)
-        return [(parameters, loss + self.l1 * _absolute_sum(network.encoder)) for parameters, loss in taken]
+        taken = self.objective.steps(network, framed, whole)
+        share = 1.0 if whole is None else self.counted(framed) / self.counted(whole)
+        penalty = self.l1 * share
+        return [(parameters, loss + penalty * _absolute_sum(network.encoder)) for parameters, loss in taken]
+
+    def counted(self, framed: Framed) -> Tensor:
+        """The inner objective's."""
+        return self.objective.counted(framed)
 
     def state(self) -> dict[str, Tensor]:
         """The inner objective's."""
@@ -333,6 +375,11 @@ def _check_numbers(
             raise RecipeError(f"[train] {key} = {value}: expected 0 to {most:g}.", hint="0.75 is usual.")
     if not 0 <= l1 < math.inf:
         raise RecipeError(f"[train] l1 = {l1}: expected 0 or more.", hint="Try 0.000001, or 0 for none.")
+
+
+def _valued(framed: Framed) -> Tensor:
+    """Positions whose target has a known value."""
+    return (framed.target_BL > 0) & ~framed.target_value_BL.isnan()
 
 
 def _absolute_sum(module: nn.Module) -> Tensor:

@@ -6,6 +6,7 @@ module knows no data.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from horae.errors import RecipeError
 from horae.features.content.settings import ContentSettings
 from horae.models.compose import reads_content, resolved
+from horae.models.encoders import ENCODERS
 from horae.models.ensemble import as_table, member_recipes
 from horae.models.upcoming.heads import QUESTIONS
 from horae.recipe import Recipe
@@ -144,6 +146,8 @@ def filled(recipe: Recipe) -> Recipe:
         raise RecipeError(
             f'[train] target_weights has no effect with [model] head = "{model["head"]}".', hint="Remove it."
         )
+    if loop.checkpointing:
+        _check_blocks(model["encoder"])
     check_weights(model.get("also", ()), goal.task_weights, goal.head_weights or {})
     train_table = {**asdict(goal), **asdict(loop)}
     known = {key: value for key, value in train_table.items() if value is not None}
@@ -166,6 +170,19 @@ def _filled_content(table: Mapping[str, Any], model: Mapping[str, Any]) -> dict[
             )
         return {}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(content).items()}
+
+
+def _check_blocks(encoder: str) -> None:
+    able = [name for name, (module, cls, _) in ENCODERS.items() if _recomputes(module, cls)]
+    if encoder not in able:
+        raise RecipeError(
+            f'[train] checkpointing has no effect with encoder = "{encoder}": it has no blocks.',
+            hint=f"Remove it, or choose encoder from {', '.join(able)}.",
+        )
+
+
+def _recomputes(module: str, cls: str) -> bool:
+    return getattr(getattr(importlib.import_module(module), cls), "recomputes", False)
 
 
 def _filled_members(model: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:

@@ -44,7 +44,8 @@ class Encoder(Protocol):
 
     A class with `two_way = True` also takes `causal=False`, and then looks at later positions, too. One that can answer
     a request at less than the cost of all states has `newest`, which takes what a call takes and gives what `last`
-    makes of it. One that looks at times has `timed = True`, and in training some of its histories lose theirs.
+    makes of it. One that looks at times has `timed = True`, and in training some of its histories lose theirs. One that
+    runs its blocks by `recompute.through`, so that training may compute them anew, has `recomputes = True`.
 
     Attributes:
         causal: True where the state at a position depends on no later position.

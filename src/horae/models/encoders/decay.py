@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from horae.models.encoders import last_state
 from horae.models.encoders.attention import state_attention
 from horae.models.encoders.dropout import Dropout
+from horae.models.encoders.recompute import through
 from horae.models.encoders.recurrent import RecurrentSettings
 
 __all__ = ["DecayGRU", "DecayLSTM", "DecaySettings"]
@@ -43,6 +44,7 @@ class _Decaying(nn.Module):
 
     causal = True
     timed = True
+    recomputes = True
 
     def __init__(
         self, cell: type[_GRULayer] | type[_LSTMLayer], settings: DecaySettings, dim: int, max_len: int, dropout: float
@@ -61,7 +63,7 @@ class _Decaying(nn.Module):
         h_BLD = self.input_dropout(x_BLD)
         for number, layer in enumerate(self.layers):
             h_BLD = self.dropout(h_BLD) if number else h_BLD
-            h_BLD = layer(h_BLD, gap_BL, wait_BL)
+            h_BLD = through(self, layer, h_BLD, gap_BL, wait_BL)
         enriched: Tensor = self.dropout(self.attention(h_BLD))
         return enriched
 

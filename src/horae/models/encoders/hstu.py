@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from horae.errors import RecipeError
 from horae.models.encoders import last_state
 from horae.models.encoders.dropout import Dropout
+from horae.models.encoders.recompute import through
 from horae.models.encoders.time_bias import NUM_BUCKETS, Gaps, RelativeBias, gap_buckets
 
 __all__ = ["HSTU", "HSTUSettings"]
@@ -81,6 +82,7 @@ class HSTU(nn.Module):
     """
 
     causal = True
+    recomputes = True
 
     def __init__(self, settings: HSTUSettings, dim: int, max_len: int, dropout: float) -> None:
         super().__init__()
@@ -97,7 +99,7 @@ class HSTU(nn.Module):
         gaps = self._gaps(time_BL, request_time_BL)
         h_BLD = self.input_dropout(x_BLD)
         for layer in self.layers:
-            h_BLD = layer(h_BLD, gaps)
+            h_BLD = through(self, layer, h_BLD, gaps)
         normed: Tensor = self.norm(h_BLD)
         return normed
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from horae.errors import RecipeError
 from horae.models.encoders import last_state
 from horae.models.encoders.dropout import Dropout
+from horae.models.encoders.recompute import through
 from horae.models.encoders.transformer import FeedForward, TransformerSettings
 
 __all__ = ["LinearRecurrence", "LinearRecurrenceSettings", "scan"]
@@ -62,6 +63,7 @@ class LinearRecurrence(nn.Module):
     """
 
     causal = True
+    recomputes = True
 
     def __init__(self, settings: LinearRecurrenceSettings, dim: int, max_len: int, dropout: float) -> None:
         super().__init__()
@@ -78,7 +80,7 @@ class LinearRecurrence(nn.Module):
         """See `Encoder`; times are not looked at."""
         h_BLD = self.input_dropout(x_BLD)
         for block in self.blocks:
-            h_BLD = block(h_BLD)
+            h_BLD = through(self, block, h_BLD)
         normed: Tensor = self.norm(h_BLD)
         return normed
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from horae.models.encoders import last_state
 from horae.models.encoders.dropout import Dropout
+from horae.models.encoders.recompute import through
 from horae.models.encoders.self_attention import AttentionSettings, SelfAttention, real_keys
 
 __all__ = ["Block", "FeedForward", "Stack", "Transformer", "TransformerSettings"]
@@ -36,6 +37,8 @@ class Stack(nn.Module):
         looks to its right. One that looks both ways is told which positions are real.
     """
 
+    recomputes = True
+
     def __init__(self, blocks: Iterable[Block], dim: int, max_len: int, dropout: float, causal: bool = True) -> None:
         super().__init__()
         self.causal = causal
@@ -51,7 +54,7 @@ class Stack(nn.Module):
         key_B11L = self._keys(x_BLD, length_B)
         h_BLD = self._placed(x_BLD)
         for block in self.blocks:
-            h_BLD = block(h_BLD, key_B11L)
+            h_BLD = through(self, block, h_BLD, key_B11L)
         normed: Tensor = self.norm(h_BLD)
         return normed
 
