@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from horae.sequences.prepared import PreparedLog, open_large, prepare_large
     from horae.sequences.prepared_split import PreparedSplit, split_prepared
     from horae.training.compare import compare
+    from horae.training.estimate import Estimate, estimate
     from horae.training.train import Options, train
     from horae.training.tune import Tuned, tune
 
@@ -84,6 +85,7 @@ _HOME = {
     "Options": "training.train",
     "OutlierSettings": "data.outliers",
     "PreparedLog": "sequences.prepared",
+    "Estimate": "training.estimate",
     "PreparedSplit": "sequences.prepared_split",
     "Questionnaire": "recommend.questionnaire",
     "RecipeError": "errors",
@@ -105,6 +107,7 @@ _HOME = {
     "backtest": "evaluation.backtest.rolling",
     "compare": "training.compare",
     "compute_features": "features.compute",
+    "estimate": "training.estimate",
     "describe": "features.describing",
     "encode_catalog": "features.content.encode",
     "encode_images": "features.content.encode",
@@ -146,6 +149,7 @@ __all__ = [
     "ContentVectors",
     "DataError",
     "DataSettings",
+    "Estimate",
     "Evaluation",
     "Events",
     "FeatureSettings",
@@ -187,6 +191,7 @@ __all__ = [
     "encode_catalog",
     "encode_images",
     "encode_texts",
+    "estimate",
     "evaluate",
     "evaluate_cold",
     "find_anomalies",

@@ -150,3 +150,25 @@ def test_auto_says_what_it_chose_and_why(horae, log, tmp_path):
         "dropuot"
         in horae("train", log, "-o", tmp_path / "r2", "--recipe", "auto", "--set", "model.dropuot=0.1", code=2).err
     )
+
+
+def test_an_estimate_writes_nothing_and_is_one_document(horae, log, tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    ended = horae("train", log, *SETTINGS, "--estimate", "--json")
+    assert ended.json["fits"] is True and ended.json["networks"][0]["epochs"] == [11, 100]
+    assert 0 < ended.json["seconds"][0] < ended.json["seconds"][1]
+    page = horae("train", log, "-o", folder / "run", *SETTINGS, "--estimate").out
+    assert "Weights" in page and "Free" in page and "Time" in page
+    assert list(folder.iterdir()) == []
+    assert "-o RUN" in horae("train", log, code=2).err
+
+
+def test_a_prepared_log_is_estimated_too(horae, log, tmp_path):
+    import polars as pl
+
+    pl.read_csv(log).write_parquet(tmp_path / "log.parquet")
+    horae("data", "prepare", tmp_path / "log.parquet", "-o", tmp_path / "prepared")
+    document = horae("train", tmp_path / "prepared", *SETTINGS, "--estimate", "--json").json
+    assert document["seconds"] is not None and document["networks"][0]["timed"] >= 3

@@ -36,6 +36,7 @@ Examples:
   horae train u.data -o runs/paper --split leave-one-out --json
   horae train "logs/*.parquet" -o runs/first --columns user_id=customer,item_id=sku
   horae train events.csv -o runs/first --refit    # judge, then learn from all events
+  horae train events.csv --recipe hstu-large --estimate
   horae train prepared -o runs/first              # from what `horae data prepare` wrote
 """
 
@@ -63,6 +64,14 @@ class How:
         bool, typer.Option("--resume", help="Go on with a training that was stopped.", show_default=False)
     ] = False
     overwrite: o.Overwrite = False
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate",
+            help="Say what memory and time it will need, from some steps of it, and write nothing.",
+            show_default=False,
+        ),
+    ] = False
     no_events: Annotated[
         bool, typer.Option("--no-events", help="Leave the events out of the run folder.", show_default=False)
     ] = False
@@ -81,8 +90,8 @@ class How:
 def train(
     events: o.Trainable,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="RUN", help="The run folder to write.", show_default=False)
-    ],
+        Path | None, typer.Option("--out", "-o", metavar="RUN", help="The run folder to write.", show_default=False)
+    ] = None,
     recipe: Annotated[
         str, typer.Option("--recipe", "-r", help="A recipe's name, a TOML file, or auto: one that suits the log.")
     ] = "sasrec",
@@ -102,8 +111,11 @@ def train(
     from horae.training.choose import AUTO, asked
 
     cutting.check()
-    place = Place(out, how.resume, how.overwrite)
-    place.prepare()
+    if out is None and not how.estimate:
+        raise typer.BadParameter("name the run folder to write: -o RUN; or ask with --estimate.", param_hint="--out")
+    place = Place(out or Path(), how.resume, how.overwrite)
+    if not how.estimate:
+        place.prepare()
     chosen = asked(recipe, set_ or ())
     chosen = chosen if chosen.name == AUTO else check(chosen)  # that one waits for the log
     split: AnySplit
@@ -114,17 +126,20 @@ def train(
     else:
         chosen = replace(chosen, data=reading.table(chosen.data))
         split = cutting.cut(reading.events(events, chosen.data), how.seed)
+    if how.estimate:
+        tell_estimate(chosen, split, how, json_)
+        return
     recommender = train_run(chosen, split, place, how, reading)
-    document = {"run": str(out), **recommender.card["training"], "refit": recommender.card["refit"]}
+    document = {"run": str(place.run), **recommender.card["training"], "refit": recommender.card["refit"]}
     if json_:
         show_json(document | {"metrics": (recommender.card.get("evaluation") or {}).get("metrics")})
     else:
         if how.refit and not document["interrupted"]:
             show(as_text(recommender.card["evaluation"]))
-        show(_told(out, recommender))
+        show(_told(place.run, recommender))
     if document["interrupted"]:
         raise KeyboardInterrupt(
-            f"Stopped by hand: {out} holds the best weights so far (epoch {document['best_epoch']}). "
+            f"Stopped by hand: {place.run} holds the best weights so far (epoch {document['best_epoch']}). "
             "The same command with --resume goes on."
         )
     if not (recommender.card.get("evaluation") or {"passed": True})["passed"]:
@@ -165,6 +180,20 @@ def train_run(recipe: Recipe, split: AnySplit, place: Place, how: How, reading: 
             update(place.run, {"report.html": judged})
     place.clear()
     return recommender
+
+
+def tell_estimate(recipe: Recipe, split: AnySplit, how: How, json_: bool) -> None:
+    """Print what the training will need."""
+    from horae.training.estimate import estimate
+    from horae.training.options import Options
+
+    say("Timing some steps ...")
+    catalog = None if how.catalog is None else read_table_of(how.catalog, "item_id")
+    found = estimate(split, recipe, seed=how.seed, catalog=catalog, options=Options(how.device))
+    if json_:
+        show_json(found.as_dict())
+    else:
+        show(str(found))
 
 
 def _kept(place: Place) -> str:

@@ -39,14 +39,14 @@ from horae.training.calibrate import calibrate
 from horae.training.joint import Joint
 from horae.training.loop import CHOOSES, LoopSettings, Trained, Validate, train_network
 from horae.training.members import gather, members_of
-from horae.training.objectives import make_objective
+from horae.training.objectives import Objective, make_objective
 from horae.training.options import Options
 from horae.training.progress import Boarded, Progress
 from horae.training.settings import DRAWING, train_settings
 from horae.training.start import begin_near_neighbours
 from horae.training.transfer import take_over
 
-__all__ = ["calibrated", "cost", "finish", "fit_again", "model_of", "search"]
+__all__ = ["calibrated", "cost", "finish", "first_vectors", "fit_again", "made_ready", "model_of", "search", "watched"]
 
 TOUCHED_FROM_ITEMS = 100_000
 """From here on AdamW's walk over the whole table would be most of a step."""
@@ -224,8 +224,47 @@ def _fit(
     validate: Validate | None = None,
     chooses: str = CHOOSES,
 ) -> Trained:
-    """Train; `watched` says whether the end of a user's line is a gap that was still open when the log ended."""
+    """Train; `watched` as for `made_ready`."""
     loop, goal = train_settings(recipe.train)
+    objective = made_ready(network, sequences, recipe, seed, watched)
+    return train_network(
+        network,
+        objective,
+        sequences,
+        loop,
+        validate=validate,
+        seed=seed,
+        begin=first_vectors(network, sequences, recipe, seed, where.start),
+        progress=progress if where.tensorboard is None else Boarded(progress, where.tensorboard / phase),
+        folder=None if where.folder is None else where.folder / phase,
+        resume=where.resume,
+        made_of=json.dumps([dict(recipe.model), asdict(goal)], sort_keys=True),
+        chooses=chooses,
+    )
+
+
+def first_vectors(
+    network: Network, sequences: Sequences, recipe: Recipe, seed: int, start: Recommender | None = None
+) -> Callable[[], object] | None:
+    """What is done to the network before its first step; None: nothing."""
+    if start is not None:
+        return partial(take_over, network, sequences, start)
+    _, goal = train_settings(recipe.train)
+    near = goal.item_start == "neighbours" or (goal.item_start == "auto" and recipe.model["head"] == "next_item")
+    return partial(begin_near_neighbours, network, sequences, seed) if near else None
+
+
+def made_ready(network: Network, sequences: Sequences, recipe: Recipe, seed: int, watched: bool) -> Objective:
+    """The objective of a recipe; the network has looked at what it is to learn from.
+
+    Args:
+        network: Before its first step.
+        sequences: What it learns from.
+        recipe: Checked.
+        seed: Of what the objective draws.
+        watched: Is the end of a user's line a gap that was still open when the log ended?
+    """
+    _, goal = train_settings(recipe.train)
     count_I = torch.from_numpy(
         np.bincount(sequences.flat.item_N[sequences.flat.target_N], minlength=len(sequences.items) + 1)
     )
@@ -253,24 +292,7 @@ def _fit(
     network.items.touched_rows = goal.item_rows == "touched" or (
         goal.item_rows == "auto" and goal.loss in DRAWING and network.num_items >= TOUCHED_FROM_ITEMS
     )
-    near = goal.item_start == "neighbours" or (goal.item_start == "auto" and recipe.model["head"] == "next_item")
-    begin: Callable[[], object] | None = partial(begin_near_neighbours, network, sequences, seed) if near else None
-    if where.start is not None:
-        begin = partial(take_over, network, sequences, where.start)
-    return train_network(
-        network,
-        objective,
-        sequences,
-        loop,
-        validate=validate,
-        seed=seed,
-        begin=begin,
-        progress=progress if where.tensorboard is None else Boarded(progress, where.tensorboard / phase),
-        folder=None if where.folder is None else where.folder / phase,
-        resume=where.resume,
-        made_of=json.dumps([dict(recipe.model), asdict(goal)], sort_keys=True),
-        chooses=chooses,
-    )
+    return objective
 
 
 def _weight_of(weights: Mapping[str, float], behaviors: Sequence[str]) -> torch.Tensor | None:

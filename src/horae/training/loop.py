@@ -32,7 +32,7 @@ from horae.training.objectives import Objective
 from horae.training.optimisers import Optimiser, clip, make_optimiser
 from horae.training.progress import Progress
 
-__all__ = ["LoopSettings", "Trained", "train_network"]
+__all__ = ["LoopSettings", "Trained", "batches_of", "be_thrifty", "move", "train_network", "windows_of"]
 
 Validate = Callable[[], Mapping[str, float]]
 CHOOSES = "ndcg@10"
@@ -138,8 +138,7 @@ def train_network(
         StoreError: The checkpoint could not be written.
     """
     keep_blocks()
-    recompute(network.encoder, settings.checkpointing)
-    network.autocast = torch.bfloat16 if settings.encoder_precision == "bfloat16" else None
+    be_thrifty(network, settings)
     optimiser = make_optimiser(network, settings.learning_rate, settings.weight_decay, settings.average_steps)
     state = Trained()
     checkpoint = Checkpoint(folder, fingerprint(sequences, vars(settings), network, seed, made_of)) if folder else None
@@ -176,6 +175,12 @@ def train_network(
     return state
 
 
+def be_thrifty(network: Network, settings: LoopSettings) -> None:
+    """Let the network train with as much memory as the settings allow."""
+    recompute(network.encoder, settings.checkpointing)
+    network.autocast = torch.bfloat16 if settings.encoder_precision == "bfloat16" else None
+
+
 def _epoch(
     network: Network,
     objective: Objective,
@@ -192,20 +197,13 @@ def _epoch(
     rng = np.random.default_rng([seed, epoch])
     torch.manual_seed(int(rng.integers(2**62)))
     device = next(network.parameters()).device
-    upcoming = network.upcoming
-    watched_until = math.nan if upcoming is None or "time" not in upcoming.asked else float(upcoming.watched_until)
-    cut = windows(sequences, network.max_len, settings.windows, rng, watched_until)
-    if len(cut) == 0:
-        raise DataError(
-            "There is nothing to learn from: no user has an event with a target event after it.",
-            hint="Check target_behaviors in [data], or give a log with longer histories.",
-        )
+    cut = windows_of(network, sequences, settings, rng)
     started, cpu_started = time.perf_counter(), time.process_time()
     if begin is not None and epoch == 1:
         begin()
     network.train()
     loss_sum, targets, reported = 0.0, 0, started
-    batches = _batches(cut, settings.batch_tokens, rng)
+    batches = batches_of(cut, settings.batch_tokens, rng)
     for number, rows in enumerate(batches, start=1):
         piece = cut.take(rows)
         framed = network.framing.frame(piece, rng).to(device)
@@ -227,6 +225,23 @@ def _epoch(
     return {**line, "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
 
 
+def windows_of(network: Network, sequences: Sequences, settings: LoopSettings, rng: np.random.Generator) -> Histories:
+    """What an epoch learns from.
+
+    Raises:
+        DataError: Nothing.
+    """
+    upcoming = network.upcoming
+    watched_until = math.nan if upcoming is None or "time" not in upcoming.asked else float(upcoming.watched_until)
+    cut = windows(sequences, network.max_len, settings.windows, rng, watched_until)
+    if len(cut) == 0:
+        raise DataError(
+            "There is nothing to learn from: no user has an event with a target event after it.",
+            hint="Check target_behaviors in [data], or give a log with longer histories.",
+        )
+    return cut
+
+
 def _step(
     network: Network,
     objective: Objective,
@@ -240,7 +255,7 @@ def _step(
     for parameters, loss in objective.steps(network, framed):
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        _move(optimiser, parameters, settings)
+        move(optimiser, parameters, settings)
         total += float(loss.detach())
     return total
 
@@ -259,17 +274,18 @@ def _step_in_pieces(
             loss.backward()  # type: ignore[no-untyped-call]
             total, moved = total + float(loss.detach()), parameters
     if moved is not None:
-        _move(optimiser, moved, settings)
+        move(optimiser, moved, settings)
     return total
 
 
-def _move(optimiser: Optimiser, parameters: list[nn.Parameter], settings: LoopSettings) -> None:
+def move(optimiser: Optimiser, parameters: list[nn.Parameter], settings: LoopSettings) -> None:
+    """Take the step that the gradients ask for."""
     if settings.clip_norm > 0:
         clip(parameters, settings.clip_norm)
     optimiser.step()
 
 
-def _batches(cut: Histories, batch_tokens: int, rng: np.random.Generator) -> list[IndexArray]:
+def batches_of(cut: Histories, batch_tokens: int, rng: np.random.Generator) -> list[IndexArray]:
     """Windows of like length together, otherwise in random order."""
     order = rng.permutation(len(cut))
     batches = [order[rows] for rows in bucket(cut.lengths[order] - 1, batch_tokens)]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +21,7 @@ from horae.models.compose import compose
 from horae.models.ensemble import member_recipes
 from horae.recipe import Recipe
 
-__all__ = ["bytes_needed", "bytes_there", "refuse_what_cannot_fit"]
+__all__ = ["bytes_needed", "bytes_there", "num_weights", "refuse_what_cannot_fit"]
 
 COPIES = 5
 """Each parameter, its gradient, two moments of AdamW, and the best weights so far; their mean comes on top."""
@@ -28,16 +30,39 @@ ACTIVATIONS_PER_WIDTH = 40
 """Numbers kept per position, layer and unit of width for the backward pass: measured 25 to 40 for the encoders here."""
 
 
-def bytes_needed(recipe: Recipe, num_items: int, num_behaviors: int, content: ItemContent | None = None) -> int:
-    """At least so many bytes while the recipe's network is trained."""
+SCORES_KEPT = 2
+"""Of each head's score for each earlier event: before and after the activation, where an encoder forms them."""
+
+NEGATIVES_KEPT = 3
+"""Logits of drawn items: as they are, masked, and beside the target's."""
+
+
+def num_weights(recipe: Recipe, num_items: int, num_behaviors: int, content: ItemContent | None = None) -> int:
+    """Numbers that the recipe's network learns; none is made."""
     with torch.device("meta"):
         model = compose(recipe.model, num_items, num_behaviors, content)
     assert isinstance(model, torch.nn.Module)
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    tokens = recipe.train.get("batch_tokens", 0)
-    layers = recipe.model.get("num_layers", 1)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def bytes_needed(recipe: Recipe, num_items: int, num_behaviors: int, content: ItemContent | None = None) -> int:
+    """At least so many bytes while the recipe's network is trained."""
     copies = COPIES + bool(recipe.train.get("average_steps"))
-    return int(4 * (copies * weights + ACTIVATIONS_PER_WIDTH * tokens * layers * int(recipe.model["dim"])))
+    weights = num_weights(recipe, num_items, num_behaviors, content)
+    return int(4 * (copies * weights + _kept_numbers(recipe.model, recipe.train)))
+
+
+def _kept_numbers(model: Mapping[str, Any], train: Mapping[str, Any]) -> float:
+    """What one piece of a batch keeps for its backward pass, in numbers of four bytes."""
+    positions = train.get("batch_tokens", 0) / train.get("accumulate", 1)
+    layers, dim = model.get("num_layers", 1), int(model["dim"])
+    inside = ACTIVATIONS_PER_WIDTH * dim
+    if model["encoder"] == "hstu":
+        inside += SCORES_KEPT * model.get("num_heads", 1) * model.get("max_len", 0)
+    blocks = layers * dim + inside if train.get("checkpointing") else layers * inside
+    half = 0.5 if train.get("encoder_precision") == "bfloat16" else 1.0
+    drawn = NEGATIVES_KEPT * train.get("num_negatives", 0) if train.get("loss") in ("sampled_softmax", "gbce") else 0
+    return float(positions * (half * blocks + drawn))
 
 
 def bytes_there(device: torch.device) -> int:

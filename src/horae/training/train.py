@@ -24,7 +24,7 @@ from horae.data.stand_in import with_stand_in
 from horae.errors import DataError
 from horae.evaluation.forecasts.judge import calibrated_levels
 from horae.evaluation.validation import validation_cut
-from horae.features.content.of_items import content_of
+from horae.features.content.of_items import ItemContent, content_of
 from horae.features.content.settings import ContentSettings
 from horae.models.compose import context_of
 from horae.models.ensemble import Ensemble, member_recipes
@@ -43,7 +43,7 @@ from horae.sequences.prepared_split import AnySplit, PreparedSplit, learned_from
 from horae.sequences.vocabulary import Vocabulary
 from horae.training.blend import learn_blend
 from horae.training.check import check
-from horae.training.choose import AUTO, asked, because_of, settled
+from horae.training.choose import AUTO, Choice, asked, because_of, settled
 from horae.training.fitting import calibrated, cost, finish, fit_again, model_of, search
 from horae.training.members import log_of, together
 from horae.training.memory import refuse_what_cannot_fit
@@ -51,7 +51,7 @@ from horae.training.options import Options
 from horae.training.progress import progress_for
 from horae.training.transfer import check_start, content_like
 
-__all__ = ["Options", "check", "refit", "train"]
+__all__ = ["Options", "check", "content_in", "made_out", "refit", "sizes_of", "train", "untrained"]
 
 SEEN_STAYS = 0.1
 """At this share of repeated items or more, `seen = "auto"` keeps items of the history in the lists."""
@@ -88,20 +88,13 @@ def train(
             that only the events can tell (`auto`, `[model] also`).
         NotTrainedError: The loss became infinite or exploded.
     """
-    wanted = asked(recipe, overrides)
-    split: AnySplit
-    if isinstance(data, PreparedLog | PreparedSplit):
-        split = split_prepared(data, test=None) if isinstance(data, PreparedLog) else data
-        chosen, choice = _for_prepared(wanted), None
-    else:
-        split = _with_validation(data)
-        chosen, choice = settled(wanted, split)
-        with because_of(choice):
-            chosen = check(chosen)
-        split = _with_items(split, chosen)
+    chosen, choice, split = made_out(data, recipe, overrides)
     where = options or Options()
     progress = where.progress or progress_for(None)
-    recommender = _untrained(chosen, split, catalog, seed, device_of(where.device), where.start)
+    device = device_of(where.device)
+    content = content_in(chosen, split, catalog, where.start)
+    refuse_what_cannot_fit(chosen, *sizes_of(split), device, content)
+    recommender = untrained(chosen, split, catalog, seed, device, content)
     if profiles is not None:
         _look_at(recommender, split, profiles)
     recommender.shaper.check()
@@ -131,6 +124,26 @@ def train(
     return recommender
 
 
+def made_out(
+    data: Events | Split | PreparedLog | PreparedSplit, recipe: str | Path | Recipe, overrides: Iterable[str]
+) -> tuple[Recipe, Choice | None, AnySplit]:
+    """The recipe in full, why it was chosen where it was, and the data with a validation part.
+
+    Raises:
+        RecipeError: As in `train`.
+        DataError: As in `train`.
+    """
+    wanted = asked(recipe, overrides)
+    if isinstance(data, PreparedLog | PreparedSplit):
+        prepared = split_prepared(data, test=None) if isinstance(data, PreparedLog) else data
+        return _for_prepared(wanted), None, prepared
+    split = _with_validation(data)
+    chosen, choice = settled(wanted, split)
+    with because_of(choice):
+        chosen = check(chosen)
+    return chosen, choice, _with_items(split, chosen)
+
+
 def refit(recommender: Recommender, *, options: Options | None = None) -> Recommender:
     """Train once more, on all events, for the epochs that validation chose; judged metrics stay on the card.
 
@@ -151,7 +164,8 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
     everything = replace(
         split, part=pl.repeat("train", len(split.events), dtype=split.part.dtype, eager=True).alias("part")
     )
-    fresh = _untrained(recommender.recipe, everything, recommender.catalog, seed, recommender.device, where.start)
+    content = content_in(recommender.recipe, everything, recommender.catalog, where.start)
+    fresh = untrained(recommender.recipe, everything, recommender.catalog, seed, recommender.device, content)
     fit_again(fresh, recommender.card["training"], seed, where, where.progress or progress_for(None))
     card = {**recommender.card, "refit": True}
     return replace(
@@ -237,13 +251,38 @@ def _asks_more(recipe: Recipe) -> bool:
     return any(one.model.get("also") for one in members)
 
 
-def _untrained(
+def sizes_of(split: AnySplit) -> tuple[int, int]:
+    """How many items and behaviors a model of this split has to know."""
+    if isinstance(split, PreparedSplit):
+        return len(split.log.sequences.items), len(split.log.sequences.behaviors)
+    return split.train.frame[ITEM].drop_nulls().n_unique(), len(categories(split.events.frame[BEHAVIOR]))
+
+
+def content_in(
+    recipe: Recipe, split: AnySplit, catalog: pl.DataFrame | None, start: Recommender | None = None
+) -> ItemContent | None:
+    """What the items of a split say and show, as the recipe asks and as the run to start from has it.
+
+    Raises:
+        RecipeError: That run does not fit the recipe.
+        DataError: There is no catalog, or it says nothing about any item.
+    """
+    if start is not None:
+        check_start(recipe, start)
+    wanted = settings(ContentSettings, recipe.content, "[content]")
+    if not wanted.names_any:
+        return None
+    known = split.log.sequences.items if isinstance(split, PreparedSplit) else Vocabulary.of(split.train.frame[ITEM])
+    return content_of(known, wanted, catalog, like=content_like(start))
+
+
+def untrained(
     recipe: Recipe,
     split: AnySplit,
     catalog: pl.DataFrame | None,
     seed: int,
     device: torch.device,
-    start: Recommender | None = None,
+    content: ItemContent | None = None,
 ) -> Recommender:
     """Everything but the weights."""
     if isinstance(split, PreparedSplit):
@@ -254,11 +293,6 @@ def _untrained(
         items, behaviors = Vocabulary.of(known.frame[ITEM]), categories(split.events.frame[BEHAVIOR])
         timed = known.times == "all"
     names = context_of(recipe.model, "context", "request_context")
-    if start is not None:
-        check_start(recipe, start)
-    asked = settings(ContentSettings, recipe.content, "[content]")
-    content = content_of(items, asked, catalog, like=content_like(start))
-    refuse_what_cannot_fit(recipe, len(items), len(behaviors), device, content)
     model = model_of(recipe, len(items), len(behaviors), seed, device, content)
     fallback_name = "recent_popularity" if timed else "popularity"
     if isinstance(split, PreparedSplit):
