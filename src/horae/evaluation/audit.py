@@ -21,6 +21,7 @@ from horae.evaluation.cut import Cut
 from horae.evaluation.feature_audit import FeatureAudit, Features, audit_features
 from horae.evaluation.futures import Change, Copy, changes_of, copy_of
 from horae.evaluation.metrics.ranks import BoolArray, FloatArray, IndexArray
+from horae.evaluation.opponents import without_language_model
 from horae.evaluation.table import audit_text
 from horae.models.base import Following
 from horae.recommend.recommender import Recommender
@@ -99,6 +100,8 @@ def audit(
 ) -> Audit:
     """Change the future of a sample of requests and ask them again.
 
+    A language model that orders the lists is left out: it is told nothing but a list and a history.
+
     Args:
         recommender: The one to judge.
         split: The log.
@@ -107,6 +110,7 @@ def audit(
         features: Functions that make the features which the model reads, by name: audited too.
         seed: Of the sample and of the changes.
     """
+    recommender = without_language_model(recommender)
     rng = np.random.default_rng(seed)
     alone = isinstance(recommender.model, Following)
     copies = list(_copies(split, cut, requests, rng, recommender.told, alone))

@@ -22,6 +22,7 @@ from horae.evaluation.metrics.popularity_bias import popularity_bias, popularity
 from horae.evaluation.metrics.ranks import BoolArray, FloatArray, IndexArray
 from horae.recommend.rank import Targets
 from horae.recommend.recommender import Recommender
+from horae.recommend.rerank.reranker import Spent
 from horae.schema import ITEM, USER
 from horae.sequences.vocabulary import Vocabulary
 
@@ -102,7 +103,14 @@ def background_of(items: Vocabulary, split: Split, seed: int = 0) -> Background:
     )
 
 
-def judge(recommender: Recommender, cut: Cut, ks: tuple[int, ...], background: Background, seed: int = 0) -> Judged:
+def judge(
+    recommender: Recommender,
+    cut: Cut,
+    ks: tuple[int, ...],
+    background: Background,
+    seed: int = 0,
+    spent: Spent | None = None,
+) -> Judged:
     """Answer every request of a cut and give each its metrics.
 
     Args:
@@ -111,9 +119,10 @@ def judge(recommender: Recommender, cut: Cut, ks: tuple[int, ...], background: B
         ks: List lengths to judge.
         background: Of the recommender's items.
         seed: Of the sample of 2,000 lists that diversity is measured on.
+        spent: What a language model that orders the lists costs is added to it.
     """
     targets = cut.targets(recommender.items)
-    ranks, items_BK, fallback_B = answers(recommender, cut, targets, max(ks))
+    ranks, items_BK, fallback_B = answers(recommender, cut, targets, max(ks), spent=spent)
     values = {f"{name}@{k}": metric(ranks, k) for k in ks for name, metric in AT_K.items()}
     values["auc"] = auc(ranks)
     k = main_k(ks)
@@ -128,7 +137,7 @@ def judge(recommender: Recommender, cut: Cut, ks: tuple[int, ...], background: B
 
 
 def answers(
-    recommender: Recommender, cut: Cut, targets: Targets, depth: int, *, raw: bool = False
+    recommender: Recommender, cut: Cut, targets: Targets, depth: int, *, raw: bool = False, spent: Spent | None = None
 ) -> tuple[Ranks, npt.NDArray[np.int32], BoolArray]:
     """Where the targets stand, the lists of `depth` items, and which of them the fallback made; requests in order.
 
@@ -138,7 +147,7 @@ def answers(
     candidates_B = np.zeros(len(cut), dtype=np.int64)
     items_BK = np.zeros((len(cut), depth), dtype=np.int32)
     fallback_B = np.zeros(len(cut), dtype=np.bool_)
-    for answer in recommender.answer(cut.requests, targets, depth=depth, raw=raw):
+    for answer in recommender.answer(cut.requests, targets, depth=depth, raw=raw, spent=spent):
         size = np.diff(answer.target_offsets)
         first = np.repeat(cut.offset_B1[answer.rows] - answer.target_offsets[:-1], size)
         rank_T[first + np.arange(len(first))] = answer.target_ranks

@@ -19,15 +19,17 @@ from horae.models.opponents import OPPONENTS, make_opponent, variants
 from horae.models.opponents.recent_popularity import RecentPopularity
 from horae.recipe import Recipe
 from horae.recommend.recommender import Recommender
+from horae.recommend.strategy.settings import without_rerank
 from horae.sequences.prepared_split import AnySplit, learned_from
 
-__all__ = ["LIVE", "STANDING", "choose", "opponents_of"]
+__all__ = ["LIVE", "STANDING", "WITHOUT", "choose", "opponents_of", "without_language_model"]
 
 LIVE = "recent_popularity_live"
 READS = "content_neighbours"
 STANDING = (*(name for name in OPPONENTS if name != "new_popularity"), LIVE)
 """Who stands beside every run. An item table made before the test holds nothing new to `new_popularity`; the cold
 protocol gives it one that does."""
+WITHOUT = "without_rerank"
 CHOOSES = "ndcg@10"
 
 
@@ -54,9 +56,20 @@ def opponents_of(
         except HoraeError as error:
             beside[name] = error.message
             continue
-        recipe = Recipe(name, model={"opponent": kind, **chosen[kind]}, recommend=recommender.recipe.recommend)
+        recommend = without_rerank(recommender.recipe.recommend)  # asking costs, and the question is whether it pays
+        recipe = Recipe(name, model={"opponent": kind, **chosen[kind]}, recommend=recommend)
         beside[name] = replace(recommender, model=model, recipe=recipe, calibration=None, card={}, log=[])
+    if names is None and recommender.recipe.recommend.get("rerank", "none") != "none":
+        beside[WITHOUT] = without_language_model(recommender)
     return beside
+
+
+def without_language_model(recommender: Recommender) -> Recommender:
+    """The same, its lists as they are before a language model puts them in order; itself where none does."""
+    recipe = recommender.recipe
+    if recipe.recommend.get("rerank", "none") == "none":
+        return recommender
+    return replace(recommender, recipe=replace(recipe, recommend=without_rerank(recipe.recommend)))
 
 
 def choose(name: str, table: Mapping[str, Any], recommender: Recommender, split: AnySplit) -> dict[str, Any]:

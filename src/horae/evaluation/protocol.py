@@ -35,6 +35,7 @@ from horae.evaluation.pointwise import Pointwise, pointwise
 from horae.evaluation.slices import Slicing, slicings_of
 from horae.evaluation.table import as_text
 from horae.recommend.recommender import Recommender
+from horae.recommend.rerank.reranker import Spent
 from horae.sequences.vocabulary import Vocabulary
 
 __all__ = ["Evaluation", "evaluate", "requests_of"]
@@ -64,6 +65,7 @@ class Evaluation:
         slices: Where it is good and where it is not.
         pointwise: Scored pairs against random items.
         forecast: What it tells of the next event, judged; None where it tells items only.
+        rerank: What a language model that orders the lists was asked, and what it cost; None where there is none.
         leak_audit: Does the future reach an answer?
         notes: What the reader must know to read the numbers, in plain sentences.
         seed: Of all samples.
@@ -96,6 +98,7 @@ class Evaluation:
     peak_memory_mb: float
     forecast: dict[str, Any] | None = None
     cold_protocol: dict[str, Any] | None = None
+    rerank: dict[str, Any] | None = None
 
     @property
     def passed(self) -> bool:
@@ -120,6 +123,7 @@ class Evaluation:
             "pointwise": None if self.pointwise is None else self.pointwise.as_dict(),
             "forecast": self.forecast,
             "cold_protocol": self.cold_protocol,
+            "rerank": self.rerank,
             "leak_audit": self.leak_audit.as_dict(),
             "passed": self.passed,
             "notes": list(self.notes),
@@ -175,7 +179,8 @@ def evaluate(
     beside = fit(bound, split) if callable(fit) else fit
     opponent_seconds = time.perf_counter() - started
     board = _Board(split, cut, ks, Resamples(len(cut.users), bootstrap, seed), seed)
-    judged, metrics = board.judge(bound)
+    spent = Spent()
+    judged, metrics = board.judge(bound, spent)
     table, against = board.compare(judged, beside)
     cold = cold_of(cut, judged, ks, board.resamples)
     return Evaluation(
@@ -194,12 +199,13 @@ def evaluate(
         pointwise=pointwise(bound, cut, board.resamples, seed),
         forecast=judge_forecasts(bound, split, bootstrap, seed),
         leak_audit=audit(recommender, split, cut, features=features, seed=seed),
-        notes=tuple(_notes(split, cut, cold, board.num_warm_users, max_users)),
+        notes=(*_notes(split, cut, cold, board.num_warm_users, max_users), *spent.told("The language model")),
         seed=seed,
         samples=board.resamples.samples,
         seconds=time.perf_counter() - started - opponent_seconds,
         opponent_seconds=opponent_seconds,
         peak_memory_mb=_peak_memory_mb(),
+        rerank=spent.as_dict() if spent.lists else None,
     )
 
 
@@ -212,9 +218,9 @@ class _Board:
         self.num_warm_users = len(np.unique(cut.user_B[self.warm_B]))
         self._backgrounds: dict[int, Background] = {}
 
-    def judge(self, recommender: Recommender) -> tuple[Judged, Intervals]:
+    def judge(self, recommender: Recommender, spent: Spent | None = None) -> tuple[Judged, Intervals]:
         """Answers, and the main metrics over warm requests."""
-        judged = judge(recommender, self.cut, self.ks, self._background(recommender.items), self.seed)
+        judged = judge(recommender, self.cut, self.ks, self._background(recommender.items), self.seed, spent)
         intervals = dict(zip(judged.values, self.resamples.intervals(self._of_users(judged)), strict=True))
         return judged, intervals | {name: Interval(share) for name, share in judged.coverage.items()}
 

@@ -36,6 +36,7 @@ from horae.recommend.listing import FALLBACKS, frame_of, notes_of
 from horae.recommend.pairs import exact_scores, ranks_in
 from horae.recommend.rank import MINUS_INFINITY, Answer, Hidden, Targets, ranks_of, top
 from horae.recommend.requests import HistoryLike, names_of, requests_of
+from horae.recommend.rerank.reranker import Reranking, Spent
 from horae.recommend.rules.meaning import Moment
 from horae.recommend.scan import Scan
 from horae.recommend.search import Finder, Search, Vectors
@@ -206,11 +207,13 @@ class Recommender:
         plan = self.shaper.plan(asked)
         told_BA = self._told(asked, cut)
         profiled_B = None if told_BA is None else np.asarray((told_BA >= 0).any(axis=1))
-        answers = list(self._answers(asked, cut, None, asked.k, plan))
+        reranking = self.shaper.reranking(plan)
+        answers = list(self._in_order(asked, cut, None, asked.k, plan, reranking))
         looked_at = plan is not None and plan.uses_context
         notes = [
             *notes_of(asked, cut, self.sequences, str(self.card.get("fallback", {}).get("name", "")), profiled_B),
             *context_notes(asked, self.sequences.context, self.told, looked_at),
+            *(() if reranking is None else reranking.told()),
         ]
         if plan is None:
             frame = frame_of(asked, answers, self.items, self.recipe.name, profiled_B=profiled_B)
@@ -224,15 +227,25 @@ class Recommender:
         return Recommendations(frame, (*notes, *plan.told()))
 
     def answer(
-        self, requests: Requests, targets: Targets | None = None, *, depth: int = 10, raw: bool = False
+        self,
+        requests: Requests,
+        targets: Targets | None = None,
+        *,
+        depth: int = 10,
+        raw: bool = False,
+        spent: Spent | None = None,
     ) -> Iterator[Answer]:
         """Answer every request once, block by block: the best `depth` items, and where the targets stand.
 
         Evaluation reads ranks from here and `recommend` reads lists, so that both are the same list. With `raw`, the
-        model's own ranking: what training looks at, before strategies and rules.
+        model's own ranking: what training looks at, before strategies and rules. What a language model that orders the
+        lists costs is added to `spent`.
         """
         plan = None if raw else self.shaper.plan(requests)
-        return self._answers(requests, self.histories(requests), targets, depth, plan)
+        reranking = None if raw else self.shaper.reranking(plan)
+        yield from self._in_order(requests, self.histories(requests), targets, depth, plan, reranking)
+        if reranking is not None and spent is not None:
+            spent.add(reranking.spent)
 
     def parts(
         self, requests: Requests, wanted: Sequence[str]
@@ -378,6 +391,22 @@ class Recommender:
 
     def _finder(self) -> Finder | None:
         return self.search.finder(self.model, self.recipe.recommend.get("index", "exact"))
+
+    def _in_order(
+        self,
+        requests: Requests,
+        histories: Histories,
+        targets: Targets | None,
+        depth: int,
+        plan: Plan | None,
+        reranking: Reranking | None,
+    ) -> Iterator[Answer]:
+        """The answers; where a recipe asks, their tops in a language model's order."""
+        if reranking is None:
+            yield from self._answers(requests, histories, targets, depth, plan)
+            return
+        for answer in self._answers(requests, histories, targets, reranking.depth(depth), plan):
+            yield reranking.of(answer, histories.take(answer.rows), depth)
 
     def _answers(
         self,

@@ -131,6 +131,13 @@ class Plan:
         by_rules = self.rules is not None and self.rules.asks_context
         return by_rules or any(name not in ("hour", "weekday") for name in self.context_by)
 
+    @property
+    def gives_places(self) -> bool:
+        """Has an item its place by more than its score, so that another order would undo what was asked?"""
+        by_rules = self.rules is not None and bool(self.rules.pins or self.rules.quotas)
+        by_taste = self.taste.method != "none" or bool(self.taste.shares) or self.exposure is not None
+        return by_rules or by_taste or self.floor is not None
+
     def gate(self) -> BoolArray | None:
         """Which items may be shown, [I + 1], where that is all there is to do; None where there is more."""
         if self.rules is None or not self.rules.only_gates or self._reorders:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
 
 from horae.errors import DataError, RecipeError
+from horae.recommend.rerank.endpoint import checked_url
 from horae.recommend.rules.syntax import parse_rule
 
-__all__ = ["PARTS", "STRATEGIES", "RecommendSettings", "StrategyName"]
+__all__ = ["PARTS", "STRATEGIES", "RecommendSettings", "StrategyName", "without_rerank"]
 
 StrategyName = Literal["model", "confidence", "interest", "context", "combined"]
 STRATEGIES: Final = ("model", "confidence", "interest", "context", "combined")
@@ -120,7 +122,43 @@ class RecommendSettings:
         default_factory=dict, metadata={"doc": "The least share of the places that a group of `exposure_by` is due."}
     )
 
+    rerank: Literal["none", "local", "endpoint"] = field(
+        default="none",
+        metadata={
+            "doc": "A language model puts the top of each list in order, by titles: one from a `local` folder, or one "
+            "behind an `endpoint`, to which titles are sent; see docs/large-models.md."
+        },
+    )
+    rerank_model: str = field(
+        default="", metadata={"doc": "Of rerank: the folder of a causal model, or its name as the endpoint has it."}
+    )
+    rerank_url: str = field(
+        default="", metadata={"doc": "Of `endpoint`: the URL up to `/v1`; nothing is sent anywhere else."}
+    )
+    rerank_key_env: str = field(
+        default="", metadata={"doc": "Of `endpoint`: the environment variable that holds the key; empty: none is sent."}
+    )
+    rerank_titles: str = field(
+        default="", metadata={"doc": "Of rerank: the catalog's column; empty: title, name and the like."}
+    )
+    rerank_depth: int = field(default=50, metadata={"doc": "Of rerank: so many items of a list are put in order."})
+    rerank_history: int = field(default=10, metadata={"doc": "Of rerank: so many of the newest titles are told."})
+    rerank_timeout: float = field(
+        default=20.0, metadata={"doc": "Of `endpoint`: seconds for an answer; then the list stays as it was."}
+    )
+    rerank_retries: int = field(
+        default=1, metadata={"doc": "Of `endpoint`: further tries where the server is busy, broken or silent."}
+    )
+    rerank_tokens: int = field(
+        default=1_000_000,
+        metadata={"doc": "Of rerank: the most tokens in one process; then lists stay as they were."},
+    )
+    rerank_cache: str = field(
+        default="", metadata={"doc": "Of rerank: the folder of kept answers; empty: the user's cache; `none`: none."}
+    )
+
     def __post_init__(self) -> None:
+        self._check_rerank()
         for text in self.rules:
             try:
                 parse_rule(text)
@@ -143,6 +181,36 @@ class RecommendSettings:
                 "[recommend] exposure_shares: expected at least 0 each, at most 1 together.", hint="Lower them."
             )
 
+    def _check_rerank(self) -> None:
+        usual = {one.name: one.default for one in fields(self) if one.name.startswith("rerank_")}
+        given = [name for name, default in usual.items() if getattr(self, name) != default]
+        used = {"none": (), "local": [name for name in usual if name not in OF_ENDPOINTS], "endpoint": list(usual)}
+        for name in given:
+            if name not in used[self.rerank]:
+                raise RecipeError(f'[recommend] {name} has no effect with rerank = "{self.rerank}".', hint="Remove it.")
+        if self.rerank == "none":
+            return
+        if not self.rerank_model:
+            what = "the folder of a causal model" if self.rerank == "local" else "the model as the endpoint calls it"
+            raise RecipeError(f'[recommend] rerank = "{self.rerank}" needs rerank_model.', hint=f"Name {what}.")
+        if self.rerank == "endpoint":
+            checked_url(self.rerank_url, self.rerank_key_env)
+        keeps = [text for text in self.rules if text.split()[:1] in (["pin"], ["quota"])]
+        others = [key for key in ("diversity", "exposure_by") if getattr(self, key) not in ("none", "")]
+        if self.strategy == "confidence" or keeps or others:
+            what = "rules" if keeps else others[0] if others else "strategy"
+            raise RecipeError(
+                f"[recommend] rerank would undo the places that {what} gives.", hint=f"Remove rerank, or {what}."
+            )
+
+
+OF_ENDPOINTS: Final = ("rerank_url", "rerank_key_env", "rerank_timeout", "rerank_retries")
+
+
+def without_rerank(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A `[recommend]` table that asks no language model."""
+    return {key: value for key, value in table.items() if not key.startswith("rerank")}
+
 
 _RANGES: Final = (
     ("floor", 0.0, 1.0),
@@ -153,4 +221,9 @@ _RANGES: Final = (
     ("pool", 1, 10_000),
     ("freshness", 0.0, 1e3),
     ("freshness_days", 1e-3, 1e5),
+    ("rerank_depth", 2, 200),
+    ("rerank_history", 1, 100),
+    ("rerank_timeout", 0.1, 600.0),
+    ("rerank_retries", 0, 5),
+    ("rerank_tokens", 1, 10**12),
 )

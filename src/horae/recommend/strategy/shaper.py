@@ -23,6 +23,7 @@ from horae.recommend.calibration import Calibration
 from horae.recommend.diversity.choose import Taste
 from horae.recommend.diversity.exposure import Exposure, due
 from horae.recommend.diversity.likeness import Likeness, of_entries, of_users, of_vectors
+from horae.recommend.rerank.reranker import Reranker, Reranking, reranker_of
 from horae.recommend.rules.columns import Columns, Lists, Numbers
 from horae.recommend.rules.ruleset import RuleSet
 from horae.recommend.rules.syntax import parse_rule
@@ -38,6 +39,7 @@ __all__ = ["Shaper"]
 FloatArray = npt.NDArray[np.float64]
 USUAL_WEIGHTS = {"model": 1.0, "interest": 0.3, "context": 0.3}
 LAUNCHES = ("launch_time", "launched", "launch_date", "released", "release_date", "published", "created_at")
+GIVEN_PLACES = "pins, quotas, variety, shares or a floor give places that another order would undo"
 REMEMBERED = 256
 """Rule sets kept, compiled: so many different filters are asked again and again."""
 
@@ -104,6 +106,7 @@ class Shaper:
         if own.diversity != "none" and own.diversity_by == "catalog":
             columns_of(self.columns, own.interest_columns)
         assert self._groups is None or self._groups.names is not None
+        assert own.rerank == "none" or self.reranker.titles
 
     def plan(self, requests: Requests) -> Plan | None:
         """What is to be done with the scores of these requests; None: nothing.
@@ -137,6 +140,25 @@ class Shaper:
             exposure=None if self._groups is None else Exposure(self._groups),
             if_none=own.if_none,
         )
+
+    def reranking(self, plan: Plan | None) -> Reranking | None:
+        """What puts the lists of one call in order; None where no language model is asked.
+
+        Raises:
+            DataError: No titles, or a folder that cannot be used.
+        """
+        if self.settings.rerank == "none":
+            return None
+        return Reranking(self.reranker, GIVEN_PLACES if plan is not None and plan.gives_places else "")
+
+    @cached_property
+    def reranker(self) -> Reranker:
+        """Asks the language model that the recipe names.
+
+        Raises:
+            DataError: No titles, or a folder that cannot be used.
+        """
+        return reranker_of(self.settings, self.items, self._catalog)
 
     def parts(self, wanted: Sequence[str]) -> Plan:
         """A plan that only serves to look at the parts of a blend."""
