@@ -46,6 +46,7 @@ TRANSLATED = {
     "docs/zh/rhythm.md": "docs/rhythm.md",
     "docs/zh/anomalies.md": "docs/anomalies.md",
     "docs/zh/strategies.md": "docs/strategies.md",
+    "docs/zh/large-models.md": "docs/large-models.md",
 }
 PUBLISHED = [*PAGES, *(ROOT / "examples").glob("*.py"), *DOCS.rglob("*.py"), ROOT / "CITATION.cff"]
 MACHINE = re.compile(r"(?<![\w.:/])(/(work|home|root|Users|mnt|opt|var)/|[A-Z]:\\)")
