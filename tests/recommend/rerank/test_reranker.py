@@ -221,8 +221,8 @@ def test_rules_that_give_places_keep_them_and_boosts_do_not_mind(asking, stub):
     pinned = one.recommend(histories=HISTORIES, k=5, rules=['pin "i009" at 1'])
     assert items(pinned)[0] == "i009" and stub.asked == []
     assert any("give places that another order would undo" in note for note in pinned.notes)
-    boosted = one.recommend(histories=HISTORIES, k=5, rules=['boost x1000000 where title == "thing 9"'])
-    assert len(stub.asked) == 1 and len(boosted) == 5
+    boosted = one.recommend(histories=HISTORIES, k=6, rules=['boost x1000000 where title == "thing 9"'])
+    assert len(stub.asked) == 1 and len(boosted) == 6
     assert "i009" in items(boosted)
     for item, rules in boosted.frame.select("item_id", "rules").iter_rows():
         assert bool(rules) == (item == "i009")
