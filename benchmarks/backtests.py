@@ -17,8 +17,8 @@ from typing import Any
 import horae
 from benchmarks.record import RESULTS
 from horae.data.split import Split
-from horae.recipe import load_recipe
 from horae.recommend.recommender import Recommender
+from horae.training.choose import asked, settled
 from horae.training.progress import Shown
 from horae.training.train import Options
 
@@ -48,11 +48,11 @@ def _tested(data: Path, name: str, recipe: str) -> dict[str, Any]:
     file, folds, window = SETS[name]
     events = horae.read_events(data / file)
     chosen: list[str] = []
-    network = recipe == "auto" or "encoder" in load_recipe(recipe).model
 
     def fit(past: Split) -> Recommender:
-        overrides = BOUNDED if network else ()
-        fitted = horae.train(past, recipe, overrides=overrides, options=Options(progress=Shown()))
+        own, _ = settled(asked(recipe, ()), past)
+        overrides = BOUNDED if "encoder" in own.model else ()
+        fitted = horae.train(past, own, overrides=overrides, options=Options(progress=Shown()))
         chosen.append(fitted.recipe.name)
         return fitted
 

@@ -40,7 +40,7 @@ def recipes_page() -> Iterator[str]:
     yield _keys(DataSettings)
     yield "## [content]"
     yield ""
-    yield "What items say and show, for models that look at it ([content](../content.md)); nothing where no key names it."
+    yield "What items say and show, for models that look at it ([content](../content.md))."
     yield ""
     yield _keys(ContentSettings)
     yield "## [model]"

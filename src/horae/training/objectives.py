@@ -123,9 +123,9 @@ class NextItemObjective:
 
     def counted(self, framed: Framed) -> Tensor:
         """The targets' weights together."""
-        there_BL = framed.target_BL > 0
-        weight_BL = self._weights(framed.target_behavior_BL)
-        return there_BL.sum() if weight_BL is None else (weight_BL * there_BL).sum()
+        index_N = framed.target_BL.flatten().nonzero().squeeze(1)
+        weight_N = self._weights(framed, index_N)
+        return torch.tensor(len(index_N), device=index_N.device) if weight_N is None else weight_N.sum()
 
     def state(self) -> dict[str, Tensor]:
         """The sampler's generator."""
