@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["anomalies", "event_forecasts", "features", "series"]
+__all__ = ["anomalies", "event_forecasts", "features", "few_shot", "series"]
 
 Said = Iterator[tuple[tuple[str, str], str]]
 OWN: Final = "user_frequency"
@@ -79,6 +79,19 @@ def anomalies(result: Mapping[str, Any]) -> Said:
             yield what, f"{run['false_alarms']:.2%}"
             told = ", ".join(f"{kind} {row['auc']:.2f} / {row['recall']:.0%}" for kind, row in run["kinds"].items())
             yield (f"{name}, `{recipe}`: AUC / found, of what was planted", f"{name}，`{recipe}`：AUC / 找到"), told
+
+
+def few_shot(result: Mapping[str, Any]) -> Said:
+    """What another log has taught, beside learning from nothing, by how many people are known."""
+    for count, one in result["users"].items():
+        own, gap = one["ndcg@10"], one["transfer over scratch"]
+        what = (
+            f"ml-1m to ml-100k, {count} users known: ndcg@10 with transfer, from scratch, `sasrec` from scratch",
+            f"ml-1m 到 ml-100k，已知 {count} 个用户：迁移、从零、`sasrec` 从零的 ndcg@10",
+        )
+        yield what, f"{own['transfer']:.4f}, {own['scratch']:.4f}, {own['sasrec']:.4f}"
+        what = f"{count} users: gain over the same from scratch", f"{count} 个用户：相对从零的增益"
+        yield what, f"{gap['gain']:+.0%}, {_gap(gap, 1, 4)}"
 
 
 def _gap(gap: Mapping[str, float], unit: float, digits: int) -> str:

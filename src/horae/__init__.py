@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from horae.data.clean import read_events
-    from horae.data.impute import Imputer, ImputeSettings, fit_imputer, impute
+    from horae.data.impute import Imputer, ImputeSettings
     from horae.data.outliers import Handled, OutlierSettings, handle_outliers
     from horae.data.scale import Scaler, fit_scaler
     from horae.data.settings import DataSettings
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from horae.forecasting.anomalies.result import Anomalies
     from horae.forecasting.autoencoder import AutoencoderSettings
     from horae.forecasting.events import forecast
+    from horae.forecasting.imputing import fit_imputer, impute
     from horae.forecasting.series.forecast import forecast_series
     from horae.forecasting.series.result import SeriesForecast
     from horae.forecasting.series.settings import SeriesNetworkSettings, SeriesSettings
@@ -116,10 +117,10 @@ _HOME = {
     "evaluate_cold": "evaluation.cold_protocol",
     "find_anomalies": "forecasting.anomalies.find",
     "forecast_series": "forecasting.series.forecast",
-    "fit_imputer": "data.impute",
+    "fit_imputer": "forecasting.imputing",
     "fit_scaler": "data.scale",
     "handle_outliers": "data.outliers",
-    "impute": "data.impute",
+    "impute": "forecasting.imputing",
     "forecast": "forecasting.events",
     "interests": "recommend.interests",
     "load": "recommend.run",

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from tests.logs import events_of
 
 import horae
-from horae.data.impute import ImputeSettings, fit_imputer, impute
+from horae.data.impute import ImputeSettings
 from horae.errors import DataError
 from horae.forecasting.autoencoder import AutoencoderSettings
+from horae.forecasting.imputing import fit_imputer, impute
 
 NAN = float("nan")
 DAY = 86_400

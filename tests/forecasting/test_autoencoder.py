@@ -5,9 +5,10 @@ import pytest
 
 import horae
 from horae.data.filling.tables import matrix_lines
-from horae.data.impute import ImputeSettings, fit_imputer, impute
+from horae.data.impute import ImputeSettings
 from horae.errors import DataError
 from horae.forecasting.autoencoder import AutoencoderSettings
+from horae.forecasting.imputing import fit_imputer, impute
 
 NAN = float("nan")
 QUICK = AutoencoderSettings(window=16, dim=8, epochs=2, batch_windows=8)
@@ -207,3 +208,10 @@ def test_held_out_values_are_the_asked_share_of_the_known_and_of_all_three_kinds
     assert not (held & ~usable).any() and 150 <= held.sum() < 150 + 14 * 5
     table = held.reshape(5, 400)
     assert (table.sum(0) == 5).any() and (table.sum(0) == 1).any()  # outages, and gaps of one series
+
+
+def test_series_are_filled_by_it_where_nobody_names_a_way(walk):
+    small = walk[0][:60, :2].copy()
+    small[10:13] = np.nan
+    assert np.array_equal(impute(small), impute(small, AutoencoderSettings()))
+    assert np.array_equal(fit_imputer(small).transform(small, until=60), impute(small, AutoencoderSettings()))

@@ -1,6 +1,7 @@
 """A batch taken in pieces, blocks computed anew, an encoder in half precision: the gradient stays what it was."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -74,6 +75,11 @@ def test_pieces_whose_targets_count_differently_add_up():
     same_in_pieces(
         network, lambda: make_objective(network, "softmax", count_I=COUNTS, seed=0, weight_of=weights), data, 3
     )
+    own_BL = torch.linspace(0.2, 3.0, data.target_BL.numel()).view_as(data.target_BL)
+    data = replace(data, target_weight_BL=own_BL)
+    for by_behavior in (weights, None):
+        make = partial(make_objective, network, "softmax", count_I=COUNTS, seed=0, weight_of=by_behavior)
+        same_in_pieces(network, make, data, 3)
 
 
 @pytest.mark.parametrize("loss", ["mean_squared_error", "binary"])

@@ -1,8 +1,8 @@
-"""Filling missing values: of regular series, and of the value column of events (public as `horae.impute`).
+"""Filling missing values: of regular series, and of the value column of events.
 
 In: a matrix (times x series), a frame of `series_id, timestamp, value`, or Events; settings that name a method. Out:
 the same table with what could be filled. The methods are in `filling/`; the network one is
-`forecasting/autoencoder.py`, whose settings are taken here like the others.
+`forecasting/autoencoder.py`, whose settings are taken here like the others. Users come by `forecasting/imputing.py`.
 
 As of: whatever is learned (a mean, a season, neighbours) is learned from the training part, `until`. A row of the
 training part may look at the whole training part; any other only at what stands strictly before it. So nothing at or
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -27,6 +27,7 @@ from horae.schema import BEHAVIOR, TIMESTAMP, USER, VALUE, DataReport, Events, S
 
 __all__ = ["LOOKS_AHEAD", "ImputeSettings", "Imputer", "fit_imputer", "impute"]
 
+Table = TypeVar("Table", Events, pl.DataFrame, Floats)
 Method = Literal["forward_fill", "mean", "median", "linear", "time", "seasonal", "nearest"]
 LOOKS_AHEAD = ("median", "linear", "time", "seasonal", "nearest")
 """Methods that learn from, or look at, a training part as a whole: events need to be told where it ends."""
@@ -135,84 +136,37 @@ class Imputer:
         return _filled_series(series_frame(data), self.filler, until, train=train)
 
 
-def fit_imputer(data: pl.DataFrame | Floats, settings: FillSettings | None = None) -> Imputer:
-    """Learn from a training part, all of it; `Imputer.transform` fills what comes later.
-
-    Args:
-        data: A matrix (times x series, NaN where missing) or a frame of `series_id, timestamp, value`.
-        settings: See `impute`.
-
-    Raises:
-        DataError: See `impute`.
-        MissingExtraError: `nearest` without scikit-learn.
-    """
-    settings = settings or ImputeSettings()
+def fit_imputer(data: pl.DataFrame | Floats, settings: FillSettings) -> Imputer:
+    """Learn from a training part, all of it; see `horae.fit_imputer`."""
     table = matrix_lines(data, None) if isinstance(data, np.ndarray) else series_lines(series_frame(data), None)
     return Imputer(settings.fit(table.lines), _name(settings))
 
 
-@overload
 def impute(
-    data: Events,
-    settings: FillSettings | None = None,
+    data: Table,
+    settings: FillSettings,
     *,
     until: Until | None = None,
     every: str | None = None,
     by: Sequence[str] = (USER, BEHAVIOR),
-) -> Events: ...
-@overload
-def impute(
-    data: pl.DataFrame,
-    settings: FillSettings | None = None,
-    *,
-    until: Until | None = None,
-    every: str | None = None,
-    by: Sequence[str] = (USER, BEHAVIOR),
-) -> pl.DataFrame: ...
-@overload
-def impute(
-    data: Floats,
-    settings: FillSettings | None = None,
-    *,
-    until: Until | None = None,
-    every: str | None = None,
-    by: Sequence[str] = (USER, BEHAVIOR),
-) -> Floats: ...
-def impute(
-    data: Events | pl.DataFrame | Floats,
-    settings: FillSettings | None = None,
-    *,
-    until: Until | None = None,
-    every: str | None = None,
-    by: Sequence[str] = (USER, BEHAVIOR),
-) -> Events | pl.DataFrame | Floats:
-    """Fill missing values; known ones are never changed, and what cannot be guessed stays missing.
-
-    Args:
-        data: A matrix (times x series, NaN where missing), a frame of `series_id, timestamp, value` (or `date`), or
-            Events.
-        settings: The method; `ImputeSettings()` carries the last value forward.
-        until: Where the training part ends, itself not in it: a time, or a row number of a matrix. None: for series
-            all is training; for events nothing is, so that each value is guessed from what was before it.
-        every: For a frame: the step of its grid, such as "1d"; rows that it lacks are added and filled.
-        by: For events: what makes a line. The wider group is the key without its first column.
-
-    Returns:
-        The same kind of table. A frame has a further column `imputed`; Events have a further step in their report.
+) -> Table:
+    """Fill missing values; arguments as `horae.impute` has them, of which this is the work.
 
     Raises:
         DataError: Not such a table; a method that looks ahead, for events, without `until`.
         MissingExtraError: `nearest` without scikit-learn.
     """
-    settings = settings or ImputeSettings()
+    filled: Any  # of the kind that was given
     if isinstance(data, Events):
-        return _filled_events(data, settings, until, by)
-    if isinstance(data, np.ndarray):
+        filled = _filled_events(data, settings, until, by)
+    elif isinstance(data, np.ndarray):
         table = matrix_lines(data, until)
-        return table.back(_filled(table.lines, settings.fit(table.lines))[0]).reshape(data.shape)
-    frame = series_frame(data)
-    frame = frame if every is None else on_grid(frame, every)
-    return _filled_series(frame, settings.fit(series_lines(frame, until).lines), until)
+        filled = table.back(_filled(table.lines, settings.fit(table.lines))[0]).reshape(data.shape)
+    else:
+        frame = series_frame(data)
+        frame = frame if every is None else on_grid(frame, every)
+        filled = _filled_series(frame, settings.fit(series_lines(frame, until).lines), until)
+    return cast(Table, filled)
 
 
 def fill_events(frame: pl.DataFrame, settings: FillSettings, until: Until | None, by: Sequence[str]) -> pl.Series:

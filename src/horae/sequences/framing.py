@@ -97,6 +97,7 @@ class Framed:
             self.target_behavior_BL[rows],
             self.target_value_BL[rows],
             None if self.coming is None else self.coming.take(rows),
+            None if self.target_weight_BL is None else self.target_weight_BL[rows],
         )
 
 

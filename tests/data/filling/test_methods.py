@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from horae.data.impute import ImputeSettings, fit_imputer, impute
+from horae.data.impute import ImputeSettings
+from horae.forecasting.imputing import fit_imputer, impute
 
 NAN = float("nan")
 METHODS = {

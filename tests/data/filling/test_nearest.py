@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.impute import KNNImputer
 
-from horae.data.impute import ImputeSettings, impute
+from horae.data.impute import ImputeSettings
+from horae.forecasting.imputing import impute
 
 
 def gappy(seed, shape=(60, 3)):
