@@ -44,6 +44,8 @@ CLAIMS = {
     "imputing": "a fifth of daily values hidden on three sets: MAE and RMSE of every way to fill them",
     "event_forecasts": "foursquare-nyc, deskdrop, cdnow, a shop: when, what and how much comes next; ranking beside",
     "anomalies": "a shop and foursquare-nyc with planted robots, bursts, far values, stolen accounts: AUC, recall",
+    "content_quality": "amazon-beauty-2014, leave-one-out in log order, SASRec with titles and categories, 3 seeds",
+    "content_splits": "three sets by time: content with ids against ids, paired; on ml-1m posters, too",
     "few_shot": "ml-1m to ml-100k by content: 10, 50, 250 users, transfer against from scratch, paired",
     "tuning": "horae tune: 20 pruned trials each on ml-100k and amazon-beauty-2014",
     "series": "daily series, 28 days ahead: MASE of networks, ETS, ARIMA and simple methods on four sets",

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
+
 import horae
 from horae.data.split import Split
 from horae.evaluation.opponents import opponents_of
@@ -23,10 +25,12 @@ def trained_and_judged(
     seed: int,
     opponents: Sequence[str] = (),
     metrics: Sequence[str] = METRICS,
+    catalog: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
     """The figures of one run; opponents are fitted on everything before the test and compared pair by pair."""
     started = time.perf_counter(), time.process_time()
-    recommender = horae.train(split, recipe, overrides=overrides, seed=seed, options=Options(progress=Shown()))
+    how = Options(progress=Shown())
+    recommender = horae.train(split, recipe, overrides=overrides, seed=seed, catalog=catalog, options=how)
     cost = recommender.card["training"]
     beside = opponents_of(recommender, split, opponents)
     judged = horae.evaluate(recommender, split, opponents=beside, seed=seed).as_dict()
@@ -37,6 +41,7 @@ def trained_and_judged(
         "model": dict(recommender.recipe.model),
         "train": dict(recommender.recipe.train),
         "chosen": recommender.card.get("chosen"),
+        "content": (recommender.card.get("content") or {}).get("settings"),
         "users": judged["users"],
         "requests": judged["requests"],
         "epochs": cost["epochs"],

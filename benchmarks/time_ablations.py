@@ -128,7 +128,7 @@ def _scores(splits: Sequence[Split], recipe: str, overrides: Sequence[str], seed
                 split, recipe, overrides=[*overrides, *BOUNDED], seed=seed, options=Options(progress=Shown())
             )
             cost += one.card["training"]["cpu_seconds"]
-            for user, value in _by_user(one, split).items():
+            for user, value in by_user(one, split).items():
                 found.setdefault(user, []).append(value)
     return {
         "train_cpu_seconds": round(cost, 1),
@@ -136,7 +136,7 @@ def _scores(splits: Sequence[Split], recipe: str, overrides: Sequence[str], seed
     }
 
 
-def _by_user(recommender: Recommender, split: Split) -> dict[Any, float]:
+def by_user(recommender: Recommender, split: Split) -> dict[Any, float]:
     """NDCG@10 of each user who has a history; every recommender is asked the same."""
     cut = requests_of(split)
     over = recommender.with_events(split.events)

@@ -214,6 +214,10 @@ FIGURES: Final[dict[str, Tell]] = {
     "event_forecasts": temporal.event_forecasts,
     "series": temporal.series,
     "anomalies": temporal.anomalies,
+    "content_quality": _quality(
+        "amazon-beauty-2014, leave-one-out, SASRec with titles", "amazon-beauty-2014，留一法，SASRec 加标题"
+    ),
+    "content_splits": temporal.content_splits,
     "few_shot": temporal.few_shot,
     "peers_training": peers.training,
     "peers_quality": peers.quality,
@@ -242,6 +246,7 @@ LONG: Final = {
     "series",
     "anomalies",
     "few_shot",
+    "content_splits",
     "sessions",
     "ml1m_time",
     "ml1m_quality",

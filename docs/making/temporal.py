@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["anomalies", "event_forecasts", "features", "few_shot", "series"]
+__all__ = ["anomalies", "content_splits", "event_forecasts", "features", "few_shot", "series"]
 
 Said = Iterator[tuple[tuple[str, str], str]]
 OWN: Final = "user_frequency"
@@ -92,6 +92,15 @@ def few_shot(result: Mapping[str, Any]) -> Said:
         yield what, f"{own['transfer']:.4f}, {own['scratch']:.4f}, {own['sasrec']:.4f}"
         what = f"{count} users: gain over the same from scratch", f"{count} 个用户：相对从零的增益"
         yield what, f"{gap['gain']:+.0%}, {_gap(gap, 1, 4)}"
+
+
+def content_splits(result: Mapping[str, Any]) -> Said:
+    """What texts and pictures add to ids."""
+    for name, one in result["sets"].items():
+        for way, run in one.items():
+            for other, gap in run.get("against", {}).items():
+                what = f"{name} by time, {way} against {other}: ndcg@10", f"{name} 按时间，{way} 对比 {other}：ndcg@10"
+                yield what, f"{run['ndcg@10']:.4f}; {_gap(gap, 1, 4)}"
 
 
 def _gap(gap: Mapping[str, float], unit: float, digits: int) -> str:
