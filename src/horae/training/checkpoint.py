@@ -53,8 +53,10 @@ class Trained:
 def fingerprint(sequences: Sequences, settings: Mapping[str, Any], network: Network, seed: int, made_of: str) -> str:
     """Of everything that the weights depend on: another fingerprint is another training."""
     digest = hashlib.sha256(made_of.encode())
-    for array in (*vars(sequences.flat).values(), sequences.offset_U1):
-        digest.update(np.ascontiguousarray(array).data)
+    fixed_content = [buffer.cpu().numpy() for buffer in network.items.buffers()]
+    for array in (*vars(sequences.flat).values(), sequences.offset_U1, *fixed_content):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).data)
     shapes = {name: list(value.shape) for name, value in network.state_dict().items()}
     fixed = {**settings, "epochs": 0, "patience": 0}  # those two may be raised to go on
     digest.update(json.dumps([fixed, shapes, seed], sort_keys=True).encode())
