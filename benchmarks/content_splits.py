@@ -1,8 +1,8 @@
 """Bar: content with ids against ids, split by time, paired over users: better on 2 of 3 sets; goal on 3.
 
-On ml-1m also plots with posters against plots alone. Of each, too: what it is worth to people who came after training, by
-their events (bar: with one event NDCG@10 1.5 times that of popularity; goal 2 times). `HORAE_SETS=online-retail` runs some sets only, into the same
-file.
+On ml-1m also plots with posters against plots alone. Of each, too: what it is worth to people who came after training,
+by their events (bar: with one event NDCG@10 1.5 times that of popularity; goal 2 times).
+`HORAE_SETS=online-retail` runs some sets only, into the same file.
 """
 
 from __future__ import annotations

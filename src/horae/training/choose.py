@@ -194,6 +194,7 @@ def settled(recipe: Recipe, data: Events | Split) -> tuple[Recipe, Choice | None
     return replace(
         best,
         data={**best.data, **recipe.data},
+        content={**best.content, **recipe.content},
         model={**best.model, **recipe.model},
         train={**best.train, **recipe.train},
         recommend={**best.recommend, **recipe.recommend},
