@@ -29,7 +29,7 @@ CLAIMS = {
     "ml1m_time": "ml-1m users 1 to 2999, leave-one-out: HSTU with and without time beside SASRec",
     "sessions": "diginetica-sessions and yoochoose-100k: GRU4Rec and SASRec beside session-kNN and Markov",
     "time_splits": "six sets by time: every recipe and auto against windowed popularity, paired",
-    "time_ablations": "five sets by time: each way to tell a network times and behaviors, against without, paired",
+    "time_ablations": "six sets by time: each way to tell a network times and behaviors, against without, paired",
     "backtests": "deskdrop, online-retail, foursquare-nyc refitted weekly: lead time, decay, how often to retrain",
     "recipes_ml100k": "ml-100k, leave-one-out: every network's recipe as it is shipped",
     "ablations": "ml-100k, leave-one-out: one part changed at a time, and what it is worth",

@@ -1,7 +1,7 @@
 """Bar: ranking with time and behaviour against without, paired over users: better on 3 of 5 sets, worse on none.
 
 Every switch alone against the network without it, one seed, on five sets split by time (deskdrop: weekly refit over its
-last 8 weeks). `HORAE_SETS=foursquare-nyc;deskdrop`, `HORAE_SWITCHES=gap;wait` and `HORAE_SEEDS=0;1;2` run some only,
+last 8 weeks); on yoochoose-100k, too, whose sessions are quickly learned. `HORAE_SETS=foursquare-nyc;deskdrop`, `HORAE_SWITCHES=gap;wait` and `HORAE_SEEDS=0;1;2` run some only,
 into the same file: so the winners have three seeds.
 """
 
@@ -28,7 +28,7 @@ from horae.training.progress import Shown
 from horae.training.train import Options
 
 OWN = RESULTS / "time_ablations.json"
-SETS = ("deskdrop", "online-retail", "foursquare-nyc", "ml-1m-users-1-2999", "simulated")
+SETS = ("deskdrop", "online-retail", "foursquare-nyc", "ml-1m-users-1-2999", "simulated", "yoochoose-100k")
 BOUNDED = ("train.epochs=10", "train.patience=3", "train.validation_requests=3000")
 WINDOW_COUNTS = (
     '["count_1d", "count_7d", "decayed_count_7d", "distinct_items_7d", "repeat_share_28d", "session_position"]'
@@ -82,7 +82,7 @@ WITHOUT = {
     ),
 }
 """What each switch is compared with."""
-ONE_BEHAVIOR = {"online-retail", "foursquare-nyc", "ml-1m-users-1-2999"}
+ONE_BEHAVIOR = {"online-retail", "foursquare-nyc", "ml-1m-users-1-2999", "yoochoose-100k"}
 ONLY = {
     "behaviors": {name for name in SETS if name not in ONE_BEHAVIOR},
     "context: reader": {"deskdrop"},
