@@ -14,7 +14,7 @@ from horae.features.content.of_items import ItemContent
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
 
-__all__ = ["Following", "Model", "Opponent", "Reading"]
+__all__ = ["Following", "Growing", "Model", "Opponent", "Reading"]
 
 
 @runtime_checkable
@@ -65,6 +65,21 @@ class Reading(Protocol):
 
     def read(self, content: ItemContent) -> Self:
         """Take it, before the fit."""
+        ...
+
+
+@runtime_checkable
+class Growing(Protocol):
+    """A model that takes new items in without being trained again."""
+
+    def grow(self, num: int, content: ItemContent | None = None, trained: int | None = None) -> None:
+        """Take `num` more items in, after the last; what was learned of the others stays.
+
+        Args:
+            num: How many; 0 where only the content of some is another.
+            content: Of all items, the new ones included; None: nothing is known.
+            trained: The first so many items are those that something was learned of; None: all but the new ones.
+        """
         ...
 
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from horae.errors import RecipeError, RunError
-from horae.models.base import Following, Model
+from horae.features.content.of_items import ItemContent
+from horae.models.base import Following, Growing, Model
 from horae.recipe import Recipe, Table, load_recipe
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
@@ -67,6 +68,13 @@ class Ensemble(nn.Module):
         for member in self.members:
             if isinstance(member, Following):
                 member.note(item, time)
+
+    def grow(self, num: int, content: ItemContent | None = None, trained: int | None = None) -> None:
+        """See `Growing`: every member does."""
+        for member in self.members:
+            assert isinstance(member, Growing)
+            member.grow(num, content, trained)
+        self.num_items += num
 
     def arrays(self) -> dict[str, Tensor]:
         """The members' arrays, under their numbers."""

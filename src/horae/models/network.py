@@ -397,9 +397,19 @@ class Network(nn.Module):
         score_BI[:, 0] = -torch.inf
         return score_BI
 
-    def grow(self, num: int) -> None:
-        """Take `num` more items in, after the last; parameters may be new ones afterwards."""
-        self.items.grow(num)
+    def grow(self, num: int, content: ItemContent | None = None, trained: int | None = None) -> None:
+        """See `Growing`; parameters may be new ones afterwards.
+
+        A table made of content makes the new vectors as it makes all. In one of ids alone, content foretells them.
+        """
+        trained = self.num_items if trained is None else trained
+        parts = None if content is None else content.parts()
+        if isinstance(self.items, FusedTable):
+            self.items.grow(num, parts)
+        else:
+            self.items.grow(num)
+            if parts is not None:
+                self.items.foretell(parts, trained)
         self.head.grow(num)
         if self.upcoming is not None:
             self.upcoming.grow(num)

@@ -54,7 +54,7 @@ def frame_of(
         pl.Series("score", scores_BK[request_P, place_P]),
         pl.Series("rank", place_P + 1),
         _repeated(names_of(requests), request_P).alias("request_id"),
-        _repeated(source_B, request_P).alias("source"),
+        _by_content(answers, _repeated(source_B, request_P), request_P, place_P).alias("source"),
     ]
     if says_why:
         columns.append(pl.Series("rules", _reasons(answers), dtype=pl.List(pl.String)))
@@ -138,6 +138,17 @@ def _together(answers: list[Answer]) -> tuple[IndexArray, Scores, BoolArray]:
         np.concatenate([answer.scores_BK for answer in answers])[order],
         np.concatenate([answer.fallback_B for answer in answers])[order],
     )
+
+
+def _by_content(answers: list[Answer], source: pl.Series, request_P: IndexArray, place_P: IndexArray) -> pl.Series:
+    """The sources, with `content` where a new item has a place that is kept for those."""
+    kept = [(answer.rows, answer.content_BK) for answer in answers if answer.content_BK is not None]
+    places = [np.stack([rows[row_P], place_K], axis=1) for rows, one in kept for row_P, place_K in [np.nonzero(one)]]
+    if not sum(map(len, places)):
+        return source
+    width = int(place_P.max()) + 1
+    by_content_P = np.isin(request_P * width + place_P, np.concatenate(places) @ np.array([width, 1]))
+    return source.set(pl.Series(by_content_P), "content")
 
 
 def _repeated(texts: list[str], request_P: IndexArray) -> pl.Series:

@@ -64,6 +64,7 @@ class Answer:
         target_scores: Its score; NaN where the rank is 0.
         target_offsets: As in `Targets`.
         why: For each request and item, the rules that moved it; None where there are none.
+        content_BK: Which items are there by their content, in a place kept for new ones; None where none is.
     """
 
     rows: IndexArray
@@ -75,6 +76,7 @@ class Answer:
     target_scores: Scores
     target_offsets: IndexArray
     why: list[list[list[str]]] | None = None
+    content_BK: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,7 @@ from horae.features.content.of_items import ItemContent
 from horae.models.base import Following, Model
 from horae.models.compose import context_of
 from horae.recipe import Recipe
+from horae.recommend.adding import Added, add_items, num_trained
 from horae.recommend.approximate import recall
 from horae.recommend.by_profile import ByProfile
 from horae.recommend.calibration import Calibration
@@ -123,13 +124,17 @@ class Recommender:
     @property
     def shaper(self) -> Shaper:
         """Plans what is done with scores; made anew where what it stands on is another."""
-        stands_on = (self.learned, self.recipe, self.catalog, self.calibration, self.card.get("blend"), self.model)
+        parts = (self.learned, self.recipe, self.catalog, self.calibration, self.model, self.content)
+        stands_on = (*parts, self.card.get("blend"))
         known = self.__dict__.get("_shaper")
         if known is None or any(a is not b for a, b in zip(known[0], stands_on, strict=True)):
             assert self.learned is not None
             vectors = self._item_vectors if hasattr(self.model, "item_vectors") else None
             table, blend = self.recipe.recommend, self.card.get("blend")
-            shaper = Shaper(table, self.items, self.catalog, self.learned, vectors, self.calibration, blend)
+            known_items = (self.content, num_trained(self))
+            shaper = Shaper(
+                table, self.items, self.catalog, self.learned, vectors, self.calibration, blend, *known_items
+            )
             known = self.__dict__["_shaper"] = (stands_on, shaper)
         found: Shaper = known[1]
         return found
@@ -141,6 +146,20 @@ class Recommender:
         Forecasts of the next event are made from these: such an event, too, says how long somebody has been silent.
         """
         return self.sequences.with_strange(self.events)
+
+    @cached_property
+    def strangers(self) -> set[Id]:
+        """Items of the log that the model does not know."""
+        if self.events is None:
+            return set()
+        ids = self.events.frame[ITEM].unique()
+        return set(ids.filter(pl.Series(self.items.indices(ids) == 0)).to_list())
+
+    def forget(self) -> None:
+        """Lay out anew, when asked next, what stands on the items."""
+        for name in ("_shaper", "whole_lines", "strangers"):
+            self.__dict__.pop(name, None)
+        self.search.forget()
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -357,6 +376,33 @@ class Recommender:
         if isinstance(self.model, Following):
             self.model.note(self.items.index(item_id), to_seconds(timestamp))
 
+    def add_items(self, catalog: pl.DataFrame | None = None, vectors: Any = None, *, change: bool = False) -> Added:
+        """Take new items in, without training: what is known of their content says where they belong.
+
+        All or nothing: a row that is wrong changes nothing. Copies made by `with_events` share the model, so add first.
+
+        Args:
+            catalog: One row per item, `item_id` and the columns of the run's catalog; what is missing is unknown.
+            vectors: Made elsewhere, as `[content] vectors` of the run: a file or frame (`horae.read_vectors`), or
+                `ContentVectors`.
+            change: Items that the run has already take the attributes and content given here; otherwise they stay as
+                they are. What was learned of an item by itself stays in either case.
+
+        Returns:
+            Which items were added, changed, or there already.
+
+        Raises:
+            DataError: No `item_id`, an id twice, a value of another type than the catalog's, vectors of another width,
+                or an item of whose content a network knows nothing.
+            HoraeError: A model that takes no new items.
+
+        Example:
+            ```python
+            recommender.add_items(pl.DataFrame({"item_id": ["i99"], "title": ["Red running shoes"]}))
+            ```
+        """
+        return add_items(self, catalog, vectors, change=change)
+
     def with_events(self, events: Events) -> Recommender:
         """The same trained model over another log's histories (same ids); what was split was the old log.
 
@@ -463,11 +509,13 @@ class Recommender:
         moments = self._moments(requests, rows, block)
         name = str(self.card.get("fallback", {}).get("name", "fallback")).replace("_", " ")
         length = depth if not len(mine.item) else max(depth, LISTED)
+        length = length if plan.slot is None else max(length, plan.k)
         shaped = plan.shape(scores_BI, block, moments, fallback, length, fallback_name=name)
         candidates_B = (shaped.scores_BI > MINUS_INFINITY).sum(axis=1)
         ranked = shaped.ranks(request_P, mine.item) if len(mine.item) else NO_RANKS
         lists = (shaped.items_BK[:, :depth], shaped.scores_BK[:, :depth])
-        return Answer(rows, *lists, candidates_B, shaped.fallback_B, *ranked, mine.offsets, shaped.why)
+        content_BK = None if shaped.content_BK is None else shaped.content_BK[:, :depth]
+        return Answer(rows, *lists, candidates_B, shaped.fallback_B, *ranked, mine.offsets, shaped.why, content_BK)
 
     def _moments(self, requests: Requests, rows: IndexArray, block: Histories) -> list[Moment]:
         """When and in what context each request asks; one that is not cut from a log asks at the log's end."""

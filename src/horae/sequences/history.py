@@ -151,6 +151,7 @@ class Sequences:
         self._row_time_R = flat.time_N
         self._row_feature_RF = flat.feature_NF
         self._late: dict[int, list[Flat]] = {}
+        self._late_strange: list[tuple[int, int, Id]] = []
         self._strange = False
         self._newest_late = UNKNOWN
 
@@ -292,7 +293,7 @@ class Sequences:
             whole._strange = True
         else:
             whole = Sequences.from_events(events, self.items, self.behaviors, self.context, strange=True)
-        whole.users, whole._late = self.users, self._late
+        whole.users, whole._late, whole._late_strange = self.users, self._late, self._late_strange
         return whole
 
     def append(self, user: Id, event: HistoryEvent) -> None:
@@ -302,9 +303,39 @@ class Sequences:
         known, on what is not.
         """
         self.users.append([user])
-        flat = self._encode([event])
-        self._late.setdefault(self.users.index(user), []).append(flat)
+        flat, index = self._encode([event]), self.users.index(user)
+        mine = self._late.setdefault(index, [])
+        mine.append(flat)
+        if not flat.item_N[0]:
+            self._late_strange.append((index, len(mine) - 1, event.item_id))
         self._newest_late = float(np.fmax(self._newest_late, flat.time_N[0]))
+
+    def arrived(self) -> Flat:
+        """Everything on known items that `append` brought, in no order of time."""
+        late = [one for mine in self._late.values() for one in mine if one.item_N[0] > 0]
+        return Flat.joined([self._events.take(slice(0, 0)), *late])
+
+    def recognise(self, events: Events | None) -> None:
+        """Take in the events on items that the vocabulary did not have when they came, and has now.
+
+        Args:
+            events: The log that these lines were laid out from, if it may hold such events; None where it does not.
+        """
+        if events is not None:
+            anew = Sequences.from_events(events, self.items, self.behaviors, self.context)
+            for name in ("_events", "_offset_U1", "_start_U", "_end_U", "_rows", "_row_offset_U1", "_row_time_R"):
+                setattr(self, name, getattr(anew, name))
+            self._row_feature_RF = anew._row_feature_RF
+            for name in ("has_unknown_times", "_newest"):
+                self.__dict__.pop(name, None)
+        still = []
+        for user, place, item in self._late_strange:
+            index = self.items.index(item)
+            if index:
+                self._late[user][place] = replace(self._late[user][place], item_N=np.array([index], dtype=np.int32))
+            else:
+                still.append((user, place, item))
+        self._late_strange[:] = still
 
     def _encode(self, events: Sequence[HistoryEvent]) -> Flat:
         behavior_of = {name: index for index, name in enumerate(self.behaviors, start=1)}

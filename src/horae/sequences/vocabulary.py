@@ -76,6 +76,17 @@ class Vocabulary:
         Raises:
             DataError: A text that is no number, or a number too large, where the ids are numbers. Nothing was changed.
         """
+        fresh, lookup = self.unknown(ids), self._dictionary()
+        for value in fresh:
+            lookup[value] = len(lookup) + 1
+        self._late.extend(fresh)
+
+    def unknown(self, ids: Sequence[Id] | pl.Series) -> list[Id]:
+        """Those of the ids that are not known yet, each once, as `append` would keep them.
+
+        Raises:
+            DataError: A text that is no number, or a number too large, where the ids are numbers.
+        """
         lookup = self._dictionary()
         fresh = [value for value in dict.fromkeys(map(self._native, ids)) if value not in lookup]
         strange = [value for value in fresh if isinstance(value, str) and not self._is_text]
@@ -84,9 +95,7 @@ class Vocabulary:
                 f"The id {strange[0]!r} is not of this run's kind: its ids are numbers ({self._ids.dtype}).",
                 hint="Give the ids as they stand in the log that the run was trained on.",
             )
-        for value in fresh:
-            lookup[value] = len(lookup) + 1
-        self._late.extend(fresh)
+        return fresh
 
     @property
     def _whole(self) -> pl.Series:

@@ -167,7 +167,10 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
     content = content_in(recommender.recipe, everything, recommender.catalog, where.start)
     fresh = untrained(recommender.recipe, everything, recommender.catalog, seed, recommender.device, content)
     fit_again(fresh, recommender.card["training"], seed, where, where.progress or progress_for(None))
-    card = {**recommender.card, "refit": True}
+    card = {**recommender.card, "refit": True, "items": len(fresh.items)}
+    card.pop("items_trained", None)
+    if fresh.content is not None:
+        card["content"] = fresh.content.as_dict()
     return replace(
         recommender,
         model=fresh.model,
@@ -175,6 +178,7 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
         sequences=fresh.sequences,
         learned=fresh.learned,
         by_profile=_relearned(recommender, fresh, everything),
+        content=fresh.content,
         card=card,
     )
 

@@ -24,7 +24,7 @@ from horae.features.content.settings import ContentSettings
 from horae.features.content.texts import text_columns, texts_of
 from horae.features.content.vectors import BoolArray, ContentVectors, Indexed, InOrder, read_vectors
 from horae.recipe import settings as read_settings
-from horae.schema import ITEM, DataReport, Id
+from horae.schema import ITEM, DataReport, Id, IndexArray
 
 __all__ = ["ItemContent", "Reduction", "content_of"]
 
@@ -111,8 +111,24 @@ class ItemContent:
 
     def grown(self, ids: Sequence[Id], fresh: ContentVectors | None) -> ItemContent:
         """With rows for so many more items, in this order; nothing is known of those that `fresh` does not have."""
-        vectors, known = dict(self.vectors), dict(self.known)
+        vectors, known = {}, {}
+        for name, (row_NP, known_N) in self._rows(ids, fresh).items():
+            vectors[name] = np.vstack([self.vectors[name], row_NP])
+            known[name] = np.append(self.known[name], known_N)
+        return replace(self, vectors=vectors, known=known)
+
+    def changed(self, index_N: IndexArray, ids: Sequence[Id], fresh: ContentVectors | None) -> ItemContent:
+        """With other rows for the items at these indices, where `fresh` knows something of their ids."""
+        vectors, known = {}, {}
+        for name, (row_NP, known_N) in self._rows(ids, fresh).items():
+            vectors[name], known[name] = self.vectors[name].copy(), self.known[name].copy()
+            vectors[name][index_N[known_N]], known[name][index_N[known_N]] = row_NP[known_N], True
+        return replace(self, vectors=vectors, known=known)
+
+    def _rows(self, ids: Sequence[Id], fresh: ContentVectors | None) -> dict[str, tuple[FloatArray, BoolArray]]:
+        """Per modality the shortened vectors of these ids, and of which there is one."""
         aligned = None if fresh is None else fresh.aligned(InOrder(pl.Series(ITEM, ids)))
+        rows = {}
         for name, vector_IP in self.vectors.items():
             row_NP = np.zeros((len(ids), vector_IP.shape[1]), dtype=np.float32)
             known_N = np.zeros(len(ids), dtype=np.bool_)
@@ -120,8 +136,8 @@ class ItemContent:
                 known_N = aligned.known[name][1:]
                 _same_width(aligned, name, self.reductions[name])
                 row_NP[known_N] = self.reductions[name].of(aligned.vectors[name][1:][known_N])
-            vectors[name], known[name] = np.vstack([vector_IP, row_NP]), np.append(self.known[name], known_N)
-        return replace(self, vectors=vectors, known=known)
+            rows[name] = row_NP, known_N
+        return rows
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything but the settings, by name."""

@@ -18,12 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from horae.models.items.ids import IdTable
+from horae.models.items.ridge import ridge
 
 __all__ = ["FusedTable", "Fusion", "FusionShape"]
 
 Fusion = Literal["ids", "content", "sum", "gate", "concat", "attention"]
-RIDGE = 0.1
-"""Of the fit that content begins with, as a share of a component's own weight."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +125,7 @@ class FusedTable(nn.Module):
         """
         near_I = (vector_ID != 0).any(dim=1)
         x_IP = torch.cat([fixed * self.known_IM[:, [m]] for m, fixed in enumerate(self._fixed())], dim=1).cpu().double()
-        own = x_IP[near_I]
-        gram = own.T @ own
-        gram += RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
-        weight_PD = torch.linalg.solve(gram, own.T @ vector_ID[near_I].cpu().double())
+        weight_PD = ridge(x_IP[near_I], vector_ID[near_I].cpu().double())
         with torch.no_grad():
             for one, part_PD in zip(self.maps, weight_PD.split([f.shape[1] for f in self._fixed()]), strict=True):
                 cast(_Map, one).linear.weight.copy_(part_PD.T)

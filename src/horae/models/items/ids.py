@@ -6,11 +6,15 @@ module does not know what an item is called, costs or says.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from horae.models.items.ridge import beside, ridge
 
 __all__ = ["IdTable"]
 
@@ -95,6 +99,21 @@ class IdTable(nn.Module):
                 init_id_rows(self.weight[self.num_items + 1 : needed + 1])
         self.num_items = needed
         return moved
+
+    def foretell(self, content: Mapping[str, tuple[np.ndarray, np.ndarray]], trained: int) -> None:
+        """Write the vectors of the items after the first `trained`: what content foretells by those.
+
+        Args:
+            content: Per modality fixed vectors of all items `[I + 1, P]`, and who has one.
+            trained: So many items have learned vectors.
+        """
+        x_IP = beside(content)
+        there_N = torch.from_numpy(np.logical_or.reduce([known_I for _, known_I in content.values()]))
+        there_N[0], there_N[trained + 1 :] = False, False
+        with torch.no_grad():
+            rows_ID = self.vectors()
+            foretold_ND = x_IP[trained + 1 :] @ ridge(x_IP[there_N], rows_ID.cpu()[there_N].double())
+            rows_ID[trained + 1 :] = foretold_ND.to(rows_ID)
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         """Only the rows in use."""

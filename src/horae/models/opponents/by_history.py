@@ -6,7 +6,7 @@ In: a batch. Out: scores as `Model.score` promises them. This module does not kn
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from horae.errors import NotTrainedError, RecipeError
+from horae.features.content.of_items import ItemContent
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
 
-__all__ = ["ByHistory", "in_range", "item_counts", "item_shares", "popular_last"]
+__all__ = ["ByHistory", "in_range", "item_counts", "item_shares", "longer", "popular_last"]
 
 FloatArray = npt.NDArray[np.float32]
+Entry = TypeVar("Entry", bound=np.generic)
 
 
 class ByHistory(ABC):
@@ -44,6 +46,15 @@ class ByHistory(ABC):
     @abstractmethod
     def load_arrays(self, arrays: dict[str, Tensor], num_items: int) -> Self:
         """The inverse of `arrays`."""
+
+    def grow(self, num: int, content: ItemContent | None = None, trained: int | None = None) -> None:
+        """See `Growing`: of new items nothing was counted."""
+        self._grow(num)
+        self.num_items += num
+
+    @abstractmethod
+    def _grow(self, num: int) -> None:
+        """Make room for `num` more items in what was counted."""
 
     @abstractmethod
     def _scores(self, batch: SequenceBatch) -> FloatArray:
@@ -75,6 +86,11 @@ def in_range(key: str, value: float, *, least: float | None = None, above: float
     if not np.isfinite(value) or (least is not None and value < least) or (above is not None and value <= above):
         bound = f"at least {least}" if least is not None else f"a number above {above}"
         raise RecipeError(f"[model] {key} = {value}: expected {bound}.", hint=f"Leave {key} out for its default.")
+
+
+def longer(count_I: npt.NDArray[Entry], num: int) -> npt.NDArray[Entry]:
+    """With `num` zeros more, for new items."""
+    return np.concatenate([count_I, np.zeros(num, dtype=count_I.dtype)])
 
 
 def item_counts(sequences: Sequences) -> npt.NDArray[np.int64]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from horae.features.content.of_items import ItemContent
-from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, popular_last
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, longer, popular_last
 from horae.models.opponents.sparse import history_matrix, recency_weights
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
@@ -56,6 +56,12 @@ class ContentNeighbours(ByHistory):
         self._unit_IC = np.asarray(whole_IC / np.where(length_I1 > 0, length_I1, 1.0), dtype=np.float32)
         return self
 
+    def grow(self, num: int, content: ItemContent | None = None, trained: int | None = None) -> None:
+        """See `Growing`."""
+        super().grow(num)
+        if content is not None:
+            self.read(content)
+
     def fit(self, sequences: Sequences) -> Self:
         """Count popularity, for what content cannot tell."""
         self._share_I = item_shares(sequences)
@@ -73,6 +79,10 @@ class ContentNeighbours(ByHistory):
         self._unit_IC, self._share_I = arrays["unit_IC"].numpy(), arrays["share_I"].numpy()
         self.num_items = num_items
         return self
+
+    def _grow(self, num: int) -> None:
+        self._share_I = longer(self._share_I, num)
+        self._unit_IC = np.pad(self._unit_IC, ((0, num), (0, 0)))
 
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         weight_BL = recency_weights(batch, self.settings.half_life_events)

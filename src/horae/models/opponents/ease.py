@@ -81,6 +81,9 @@ class EASE(ByHistory):
         self.num_items = num_items
         return self
 
+    def _grow(self, num: int) -> None:
+        self._weight_II = F.pad(self._weight_II, (0, num, 0, num))
+
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         history = history_matrix(batch, self.num_items)
         item_N, offset_B1 = (torch.from_numpy(a.astype(np.int64)) for a in (history.indices, history.indptr))

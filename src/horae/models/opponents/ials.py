@@ -108,6 +108,10 @@ class IALS(ByHistory):
                 s.factors, s.regularization, s.alpha, iterations=s.iterations, random_state=s.seed
             )
 
+    def _grow(self, num: int) -> None:
+        self._item_IK = np.pad(self._item_IK, ((0, num), (0, 0)))
+        self._fold.item_factors = self._item_IK
+
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         history = sparse.csr_matrix(history_matrix(batch, self.num_items)[:, 1:])
         with _one_blas_thread():

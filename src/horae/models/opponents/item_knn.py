@@ -13,7 +13,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, popular_last
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, longer, popular_last
 from horae.models.opponents.sparse import (
     Csr,
     from_tensors,
@@ -25,6 +25,7 @@ from horae.models.opponents.sparse import (
     scaled,
     to_tensors,
     user_matrix,
+    wider,
 )
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
@@ -91,6 +92,10 @@ class ItemKNN(ByHistory):
         self._share_I = arrays["share_I"].numpy()
         self.num_items = num_items
         return self
+
+    def _grow(self, num: int) -> None:
+        self._similar = wider(self._similar, num, square=True)
+        self._share_I = longer(self._share_I, num)
 
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         weight_BL = recency_weights(batch, self.settings.half_life_events)

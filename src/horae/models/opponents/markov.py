@@ -13,8 +13,8 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares
-from horae.models.opponents.sparse import Csr, from_tensors, to_tensors
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, longer
+from horae.models.opponents.sparse import Csr, from_tensors, to_tensors, wider
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
 
@@ -75,6 +75,10 @@ class Markov(ByHistory):
         self._share_I = arrays["share_I"].numpy()
         self.num_items = num_items
         return self
+
+    def _grow(self, num: int) -> None:
+        self._counts = wider(self._counts, num, square=True)
+        self._share_I = longer(self._share_I, num)
 
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         newest_B = (batch.length_B.cpu() - 1).clamp(min=0)

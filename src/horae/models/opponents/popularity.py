@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from horae.models.opponents.by_history import ByHistory, FloatArray, item_counts
+from horae.models.opponents.by_history import ByHistory, FloatArray, item_counts, longer
 from horae.models.opponents.sparse import user_matrix
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
@@ -60,6 +60,9 @@ class Popularity(ByHistory):
         self._counts_I = arrays["counts_I"].numpy()
         self.num_items = num_items
         return self
+
+    def _grow(self, num: int) -> None:
+        self._counts_I = longer(self._counts_I, num)
 
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         return np.tile(self._counts_I, (len(batch), 1))

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from horae.errors import DataError
-from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, longer
 from horae.sequences.batch import SequenceBatch
-from horae.sequences.history import Sequences
+from horae.sequences.history import Flat, Sequences
 
 __all__ = [
     "CANDIDATES",
@@ -156,6 +156,9 @@ class RecentPopularity(ByHistory):
         """Counts in the window; of new items only, those whose every event lies in it."""
         return np.where(window_I == total_I, window_I, 0.0) if self.settings.new_only else window_I
 
+    def _grow(self, num: int) -> None:
+        self._scores_I = longer(self._scores_I, num)
+
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         return np.tile(self._scores_I, (len(batch), 1))
 
@@ -210,6 +213,13 @@ class LiveRecentPopularity(RecentPopularity):
         self._open_end, self._noted = False, []
         return super().load_arrays(arrays, num_items)
 
+    def _grow(self, num: int) -> None:
+        """Events on items that were strange count from now on."""
+        super()._grow(num)
+        if self._watched is not None:
+            self._item_N, self._time_N = _timed_targets(self._watched, self._watched.arrived())
+            self._noted = []
+
     def _take_notes(self) -> None:
         """Put what came since into its place in time."""
         if self._noted:
@@ -257,9 +267,11 @@ def _decay(age_N: npt.NDArray[np.float64], half_life_days: float | None) -> npt.
     return np.asarray(0.5 ** (age_N / (half_life_days * DAY_SECONDS)), dtype=np.float64)
 
 
-def _timed_targets(sequences: Sequences) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Items and times of the target events whose time is known, by time."""
-    flat = sequences.flat
+def _timed_targets(
+    sequences: Sequences, arrived: Flat | None = None
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Items and times of the target events whose time is known, by time; with those that arrived since."""
+    flat = sequences.flat if arrived is None else Flat.joined([sequences.flat, arrived])
     timed = flat.target_N & ~np.isnan(flat.time_N)
     if not timed.any():
         raise DataError(

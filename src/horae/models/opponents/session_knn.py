@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, popular_last
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, longer, popular_last
 from horae.models.opponents.sparse import (
     Csr,
     from_tensors,
@@ -26,6 +26,7 @@ from horae.models.opponents.sparse import (
     recency_weights,
     scaled,
     to_tensors,
+    wider,
 )
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
@@ -119,6 +120,10 @@ class SessionKNN(ByHistory):
             return self.settings.sessions == "gaps"
         sizes = np.bincount(np.cumsum(begins_N))
         return not np.isnan(time_N).all() and bool(2 * np.count_nonzero(sizes == 1) <= len(begins_N))
+
+    def _grow(self, num: int) -> None:
+        self._share_I = longer(self._share_I, num)
+        self._index(wider(self._sessions, num))
 
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         weight_BL = recency_weights(batch, self.settings.half_life_events, self.max_len)

@@ -29,6 +29,7 @@ __all__ = [
     "scaled",
     "to_tensors",
     "user_matrix",
+    "wider",
 ]
 
 Csr: TypeAlias = sparse.csr_array
@@ -132,6 +133,14 @@ def keep_first(matrix: Csr, k: int) -> Csr:
     counts = np.diff(matrix.indptr)
     place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], counts)
     return _kept(matrix, place < k)
+
+
+def wider(matrix: Csr, num: int, *, square: bool = False) -> Csr:
+    """With `num` empty columns more; of a square, rows too."""
+    rows, columns = matrix.shape
+    end = matrix.indptr[-1:].repeat(num if square else 0)
+    offset = np.concatenate([matrix.indptr, end])
+    return Csr((matrix.data, matrix.indices, offset), shape=(rows + (num if square else 0), columns + num))
 
 
 def to_tensors(name: str, matrix: Csr) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, popular_last
+from horae.models.opponents.by_history import ByHistory, FloatArray, in_range, item_shares, longer, popular_last
 from horae.models.opponents.sparse import (
     Csr,
     from_tensors,
@@ -25,6 +25,7 @@ from horae.models.opponents.sparse import (
     scaled,
     to_tensors,
     user_matrix,
+    wider,
 )
 from horae.sequences.batch import SequenceBatch
 from horae.sequences.history import Sequences
@@ -93,6 +94,10 @@ class UserKNN(ByHistory):
         self._weight_I = idf(users, users.shape[0]) if weigh else np.ones(users.shape[1], dtype=np.float32)
         self._by_item = Csr(row_normalised(scaled(users, self._weight_I)).T.tocsr())
         return self
+
+    def _grow(self, num: int) -> None:
+        self._share_I = longer(self._share_I, num)
+        self._index(wider(self._users, num))
 
     def _scores(self, batch: SequenceBatch) -> FloatArray:
         weight_BL = recency_weights(batch, self.settings.half_life_events, self.max_len)

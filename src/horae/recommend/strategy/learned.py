@@ -87,6 +87,17 @@ class Learned:
         np.minimum.at(first_I, self.item_N[known], time_N[known])
         return first_I
 
+    def grow(self, num: int) -> None:
+        """Make room for `num` more items, of which the training part says nothing."""
+        known = self.__dict__
+        if "count_I" in known:
+            known["count_I"] = np.append(known["count_I"], np.zeros(num))
+        if "first_I" in known:
+            known["first_I"] = np.append(known["first_I"], np.full(num, np.inf))
+        self._lifts = {
+            key: None if lift is None else np.append(lift, np.zeros(num)) for key, lift in self._lifts.items()
+        }
+
     def has(self, name: str) -> bool:
         """Can requests be told apart by this?"""
         return name in ("hour", "weekday") or name in self._frame.columns

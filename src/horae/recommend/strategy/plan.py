@@ -6,7 +6,8 @@
     4 boosts, freshness   added to the score, as log-odds or in standard deviations
     5 pins                allowed items only
     6 quotas, shares, variety
-    7 up to k             quotas give way before a list is short
+    7 new items           a declared share of the places, by content
+    8 up to k             quotas give way before a list is short
 
 This module does not know models, requests or files; times and contexts come as plain values.
 """
@@ -28,6 +29,7 @@ from horae.recommend.rules.meaning import Moment
 from horae.recommend.rules.ruleset import RuleSet
 from horae.recommend.strategy.interests import Interests
 from horae.recommend.strategy.learned import Learned, hour_of, weekday_of
+from horae.recommend.strategy.slot import Slot
 from horae.schema import IndexArray
 from horae.sequences.history import Histories
 
@@ -60,6 +62,7 @@ class Shaped:
         why: For each request and item, the rules that moved it.
         scores_BI: Every item's score; minus infinity where it may not be shown.
         fallback_B: Answered by the fallback, because the rules left nothing.
+        content_BK: Which items are there by content, in places kept for new ones; None where none are kept.
     """
 
     items_BK: IndexArray
@@ -67,6 +70,7 @@ class Shaped:
     why: list[list[list[str]]]
     scores_BI: Scores
     fallback_B: BoolArray
+    content_BK: BoolArray | None = None
 
     def ranks(self, request_P: IndexArray, item_P: IndexArray) -> tuple[IndexArray, Scores]:
         """As `horae.recommend.rank.ranks_of`: the list first, then all others by score."""
@@ -102,6 +106,8 @@ class Plan:
         taste: Variety and shares.
         exposure: Adds up the attention that groups get.
         if_none: What is shown where the allow rules leave nothing.
+        slot: Keeps places for new items.
+        k: Length of the lists that these places are a share of.
         notes: What people should be told, counted by request.
     """
 
@@ -116,6 +122,8 @@ class Plan:
     taste: Taste = field(default_factory=Taste)
     exposure: Exposure | None = None
     if_none: str = "fallback"
+    slot: Slot | None = None
+    k: int = 10
     notes: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -147,7 +155,7 @@ class Plan:
 
     @property
     def _reorders(self) -> bool:
-        others = (self.weights, self.floor, self.fresh, self.exposure, self.taste.shares)
+        others = (self.weights, self.floor, self.fresh, self.exposure, self.taste.shares, self.slot)
         return any(bool(one) for one in others) or self.taste.method != "none"
 
     def shape(
@@ -179,12 +187,16 @@ class Plan:
         below_BI = self._floored(scores_BI, plain_B, fallback)
         scores_BI = self._moved(scores_BI, moments, plain_B)
         found = self._listed(scores_BI, moments, depth, below_BI)
+        content_BK = None
+        if self.slot is not None:
+            content_BK = self.slot.fill(found[0], scores_BI, histories, self.k, found[2])
+            found = (found[0], np.take_along_axis(scores_BI, found[0], axis=1), found[2])
         if self.exposure is not None:
             self.exposure.note(before_BK, found[0])
         short = int((found[0][:, :1] == 0).sum()) if found[0].shape[1] else 0
         if short and not self.notes:
             self.notes["Rules, filter, constraints and seen items together leave no item for {n}."] += short
-        return Shaped(*found, scores_BI, gave_way_B | strange_B)
+        return Shaped(*found, scores_BI, gave_way_B | strange_B, content_BK)
 
     def blended(self, scores_BI: Scores, histories: Histories, moments: Sequence[Moment]) -> Scores:
         """The weighted sum of the parts; what may not be shown stays so."""

@@ -115,6 +115,27 @@ class RecommendSettings:
         default=0.0, metadata={"doc": "Standard deviations of the score that a brand-new item gains; 0: none."}
     )
     freshness_days: float = field(default=14.0, metadata={"doc": "After so many days the gain is half."})
+    new_items: float = field(
+        default=0.0,
+        metadata={
+            "doc": "Share of each list kept for new items, at least one place of two or more: the best by content "
+            "(`[content]`) for the newest events; 0: none."
+        },
+    )
+    new_items_events: int = field(
+        default=0, metadata={"doc": "Items with at most so many events in training are new; added ones always are."}
+    )
+    new_items_half_life: float = field(
+        default=2.0,
+        metadata={"doc": "Of new_items: an event's weight halves every so many events back; 0: all weigh 1."},
+    )
+    new_items_model: float = field(
+        default=0.0,
+        metadata={
+            "doc": "Of new_items: weight of the model's own score of a new item beside its content, both in standard "
+            "deviations."
+        },
+    )
     exposure_by: str = field(
         default="", metadata={"doc": "A column: exposure is measured for its groups, before and after; empty: none."}
     )
@@ -168,6 +189,11 @@ class RecommendSettings:
             if not low <= getattr(self, name) <= high:
                 raise RecipeError(
                     f"[recommend] {name} = {getattr(self, name)}: expected {low} to {high}.", hint=f"Change {name}."
+                )
+        for key in ("new_items_events", "new_items_half_life", "new_items_model"):
+            if self.new_items == 0 and getattr(self, key) != getattr(type(self), key):
+                raise RecipeError(
+                    f"[recommend] {key} has no effect with new_items = 0.", hint="Write new_items = 0.1, or remove it."
                 )
         for part, weight in self.weights.items():
             if part not in PARTS or abs(weight) > 1e6:
@@ -226,4 +252,8 @@ _RANGES: Final = (
     ("rerank_timeout", 0.1, 600.0),
     ("rerank_retries", 0, 5),
     ("rerank_tokens", 1, 10**12),
+    ("new_items", 0.0, 0.5),
+    ("new_items_events", 0, 1_000_000),
+    ("new_items_half_life", 0.0, 1e3),
+    ("new_items_model", 0.0, 1e3),
 )

@@ -1,6 +1,6 @@
 """What a recipe's `[recommend]` and a request ask beyond the model's scores in; the plan of their lists out.
 
-    scores -> what may be shown -> strategy -> floor -> boosts, freshness -> pins, quotas, shares, variety -> k items
+    scores -> what may be shown -> strategy -> floor -> boosts, freshness -> pins, quotas, shares, variety -> new items
 
 In this order, always; what is hidden (seen, `exclude`, outside `only`) was hidden before. Where nothing is asked, there
 is no plan, and lists are the model's own, bit for bit. Rules are checked against the catalog once.
@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from horae.errors import DataError, HoraeError
+from horae.errors import DataError, HoraeError, RecipeError
+from horae.features.content.of_items import ItemContent
 from horae.recipe import settings
 from horae.recommend.calibration import Calibration
 from horae.recommend.diversity.choose import Taste
@@ -31,6 +32,7 @@ from horae.recommend.strategy.interests import TITLES, Interests, columns_of
 from horae.recommend.strategy.learned import Learned
 from horae.recommend.strategy.plan import Floor, Plan
 from horae.recommend.strategy.settings import STRATEGIES, RecommendSettings
+from horae.recommend.strategy.slot import Slot
 from horae.schema import Requests
 from horae.sequences.vocabulary import Vocabulary
 
@@ -55,6 +57,8 @@ class Shaper:
         vectors: Gives a network's item vectors [I + 1, D]; None where the model has none.
         calibration: Makes probabilities of scores; None where it was not fitted.
         blend: Weights that were learned on validation; None for none.
+        content: What items say, where the run knows.
+        trained: Items that were there in training; those after them are new. None: all were.
     """
 
     def __init__(
@@ -66,10 +70,13 @@ class Shaper:
         vectors: Callable[[], npt.NDArray[np.float32]] | None = None,
         calibration: Calibration | None = None,
         blend: Mapping[str, float] | None = None,
+        content: ItemContent | None = None,
+        trained: int | None = None,
     ) -> None:
         self.settings = settings(RecommendSettings, table, "[recommend]")
         self.items, self.learned = items, learned
         self._catalog, self._vectors, self._calibration, self._blend = catalog, vectors, calibration, blend
+        self._content, self._trained = content, len(items) if trained is None else trained
         self._rule_set = lru_cache(REMEMBERED)(self._compiled)
 
     @cached_property
@@ -107,6 +114,11 @@ class Shaper:
             columns_of(self.columns, own.interest_columns)
         assert self._groups is None or self._groups.names is not None
         assert own.rerank == "none" or self.reranker.titles
+        if own.new_items and self._content is None:
+            raise RecipeError(
+                "[recommend] new_items needs to know what items say.",
+                hint='Write [content] text = "auto" and give a catalog.',
+            )
 
     def plan(self, requests: Requests) -> Plan | None:
         """What is to be done with the scores of these requests; None: nothing.
@@ -123,7 +135,7 @@ class Shaper:
             raise DataError(f"There is no strategy {strategy!r}.", hint=f"Strategies are {', '.join(STRATEGIES)}.")
         rules = own.rules if requests.rules is None else requests.rules
         asks_rules = bool(rules) or requests.filter is not None
-        shapes = own.diversity != "none" or own.freshness > 0 or bool(own.exposure_by)
+        shapes = own.diversity != "none" or own.freshness > 0 or bool(own.exposure_by) or own.new_items > 0
         if strategy == "model" and not asks_rules and not shapes:
             return None
         weights = self._weights(strategy)
@@ -139,6 +151,8 @@ class Shaper:
             taste=self._taste,
             exposure=None if self._groups is None else Exposure(self._groups),
             if_none=own.if_none,
+            slot=self._slot,
+            k=requests.k,
         )
 
     def reranking(self, plan: Plan | None) -> Reranking | None:
@@ -226,6 +240,17 @@ class Shaper:
                 first_I = self.learned.first_I if self.learned.has_events else np.full(self.columns.size, np.inf)
                 return np.where(np.isnan(column.value_I), first_I, column.value_I)
         return self.learned.first_I
+
+    @cached_property
+    def _slot(self) -> Slot | None:
+        own = self.settings
+        if not own.new_items or self._content is None:
+            return None
+        new_I = np.arange(len(self.items) + 1) > self._trained
+        if self.learned.has_events:
+            new_I |= self.learned.count_I <= own.new_items_events
+        new_I[0] = False
+        return Slot(own.new_items, self._content, new_I, own.new_items_half_life, own.new_items_model)
 
     @cached_property
     def _groups(self) -> Lists | None:
