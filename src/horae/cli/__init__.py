@@ -23,6 +23,7 @@ from horae.cli import (
     features,
     forecast,
     interests,
+    items,
     questionnaire,
     recipes,
     recommend,
@@ -78,6 +79,7 @@ app.command("anomalies", epilog=anomalies.EXAMPLES, rich_help_panel=MODELS)(anom
 app.command("interests", epilog=interests.EXAMPLES, rich_help_panel=MODELS)(interests.interests)
 app.command("questionnaire", epilog=questionnaire.EXAMPLES, rich_help_panel=MODELS)(questionnaire.questionnaire)
 app.command("serve", epilog=serve.EXAMPLES, rich_help_panel=MODELS)(serve.serve)
+app.add_typer(items.verbs, name="items", rich_help_panel=UPKEEP)
 app.add_typer(runs.verbs, name="runs", rich_help_panel=UPKEEP)
 app.add_typer(recipes.verbs, name="recipes", rich_help_panel=UPKEEP)
 

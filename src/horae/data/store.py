@@ -43,6 +43,9 @@ CREATE TABLE events (
     context TEXT NOT NULL
 )
 """
+ITEMS: Final = """
+CREATE TABLE IF NOT EXISTS items (number INTEGER PRIMARY KEY AUTOINCREMENT, rows TEXT NOT NULL, change INTEGER NOT NULL)
+"""
 COLUMNS: Final = "event_id, user_id, item_id, behavior, timestamp, value, request_id, received_at, context"
 INSERT: Final = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
 
@@ -127,6 +130,23 @@ class EventStore:
                 taken = self._db.execute(INSERT, _row(event)).rowcount == 1
                 (accepted if taken else duplicates).append(event.event_id)
         return Appended(tuple(accepted), tuple(duplicates))
+
+    def keep_items(self, rows: Sequence[Mapping[str, Any]], change: bool) -> None:
+        """Keep new items, as they came, for the next start.
+
+        Raises:
+            StoreError: The disk refused; nothing was kept.
+        """
+        with self._transaction():
+            self._db.execute(ITEMS)
+            self._db.execute("INSERT INTO items (rows, change) VALUES (?, ?)", (json.dumps(list(rows)), int(change)))
+
+    def all_items(self) -> list[tuple[list[dict[str, Any]], bool]]:
+        """What `keep_items` was given, call by call, in order of arrival."""
+        with self._transaction():
+            self._db.execute(ITEMS)
+            kept = self._db.execute("SELECT rows, change FROM items ORDER BY number").fetchall()
+        return [(json.loads(rows), bool(change)) for rows, change in kept]
 
     def all_events(self, after: int = 0) -> Iterator[StoredEvent]:
         """Every event with a `number` above `after`, in order of arrival; those that arrive meanwhile too."""

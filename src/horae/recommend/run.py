@@ -51,7 +51,7 @@ from horae.sequences.context import ContextColumns
 from horae.sequences.history import Sequences
 from horae.sequences.vocabulary import Vocabulary
 
-__all__ = ["check_writable", "load", "read_card", "save", "storing", "update", "verify"]
+__all__ = ["check_writable", "load", "read_card", "save", "save_again", "storing", "update", "verify"]
 
 FORMAT = 1
 NEEDED = ("recipe.toml", "weights.safetensors", "vocabulary.parquet", "split.json", "card.json", "log.jsonl")
@@ -75,6 +75,20 @@ def save(recommender: Recommender, path: Path, *, events: bool = True, overwrite
         _write_parts(recommender, folder, events)
         _write_manifest(folder)
     return path
+
+
+def save_again(recommender: Recommender, path: Path) -> None:
+    """Put a run that was changed after loading in the place of what it was; its reports stay.
+
+    Raises:
+        StoreError: The disk is full or the folder cannot be written; the run is as it was.
+    """
+    with _replacing(path) as folder:
+        _write_parts(recommender, folder, (path / "events.parquet").exists())
+        for entry in path.iterdir():
+            if entry.is_file() and entry.name != MANIFEST and not (folder / entry.name).exists():
+                _link(entry, folder / entry.name)
+        _write_manifest(folder)
 
 
 def update(path: Path, files: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from horae.serve.docs_page import docs_page
 from horae.serve.engine import Clock, Engine, Recommending, utc_now
 from horae.serve.gate import LOOPBACK, Gate
 from horae.serve.problems import install
-from horae.serve.routes import events, health, recommendations
+from horae.serve.routes import events, health, items, recommendations
 
 __all__ = ["create_app"]
 
@@ -54,7 +54,7 @@ def create_app(
     )
     install(app)
     app.add_middleware(Gate, hosts=hosts)
-    for room in (recommendations, events, health):
+    for room in (recommendations, events, items, health):
         app.include_router(room.routes(engine))
 
     @app.get("/docs", include_in_schema=False)

@@ -18,8 +18,9 @@ from horae.data.store import EventStore, StoredEvent
 from horae.errors import DataError
 from horae.recipe import Recipe
 from horae.schema import HistoryEvent, Id, Recommendations
+from horae.serve.item_rows import tables_of
 
-__all__ = ["Clock", "Engine", "Intake", "Recommending", "Rejection", "utc_now"]
+__all__ = ["Clock", "Engine", "Intake", "NewItems", "Recommending", "Rejection", "utc_now"]
 
 Clock = Callable[[], datetime]
 AHEAD: Final = timedelta(minutes=5)
@@ -64,6 +65,29 @@ class Recommending(Protocol):
     ) -> None:
         """Make an event part of its user's history."""
 
+    def add_items(self, catalog: Any = None, vectors: Any = None, *, change: bool = False) -> NewItems:
+        """Take new items in, all or none."""
+
+
+class NewItems(Protocol):
+    """What became of new items; `horae.recommend.adding.Added` is one."""
+
+    @property
+    def added(self) -> Sequence[Id]:
+        """Ids that are new."""
+
+    @property
+    def changed(self) -> Sequence[Id]:
+        """Ids that were there and have other attributes now."""
+
+    @property
+    def kept(self) -> Sequence[Id]:
+        """Ids that were there and stay as they were."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was not used."""
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -103,9 +127,11 @@ class Engine:
     _taking: threading.Lock = field(default_factory=threading.Lock)
 
     def replay(self) -> int:
-        """Make everything in the store part of the histories, in order of arrival; how many events that were."""
+        """Take in what the store has, items first, in order of arrival; how many events that were."""
         count = 0
         with self._taking:
+            for rows, change in self.store.all_items():
+                self._add(rows, change)
             for event in self.store.all_events():
                 self._make_known(event)
                 count += 1
@@ -144,6 +170,28 @@ class Engine:
             rejections=tuple(sorted([*refused, *rejections], key=lambda rejection: rejection.index)),
             notes=tuple(dict.fromkeys(notes)),
         )
+
+    def add_items(self, rows: Sequence[Mapping[str, Any]], change: bool = False) -> NewItems:
+        """Take new items in, for the very next request and for the next start.
+
+        Args:
+            rows: Of each item its `item_id`, its attributes, and under `vectors` what was made elsewhere.
+            change: Items that are there already take what is given here.
+
+        Raises:
+            HoraeError: One of them cannot be; nothing was changed.
+            StoreError: They are known now, but not kept for the next start.
+        """
+        with self._taking:
+            told = self._add(rows, change)
+            if told.added or told.changed:
+                self.store.keep_items(rows, change)
+        return told
+
+    def _add(self, rows: Sequence[Mapping[str, Any]], change: bool) -> NewItems:
+        catalog, vectors = tables_of(rows)
+        with self._asking:
+            return self.recommender.add_items(catalog, vectors, change=change)
 
     def _impossible(self, event: StoredEvent) -> str:
         """Why this event cannot have happened; empty if it can."""

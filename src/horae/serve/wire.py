@@ -19,6 +19,9 @@ __all__ = [
     "EventsBody",
     "EventsReply",
     "HistoryBody",
+    "ItemBody",
+    "ItemsBody",
+    "ItemsReply",
     "Meta",
     "ReadyReply",
     "RecommendationsBody",
@@ -198,6 +201,43 @@ class EventsReply(BaseModel):
     duplicates: int
     rejected: int
     rejections: list[RejectedEvent]
+    notes: list[str]
+
+
+class ItemBody(BaseModel):
+    """A new item: its id, and what the catalog's columns say of it, such as title or price."""
+
+    model_config = ConfigDict(extra="allow")
+
+    item_id: WireId
+    vectors: dict[str, list[Value]] = Field(
+        default={}, description="Made elsewhere, by the names that [content] vectors of the run has."
+    )
+
+    def row(self) -> dict[str, Any]:
+        """As the engine takes it."""
+        return self.model_dump(exclude_defaults=True)
+
+
+class ItemsBody(Body):
+    """1 to 1,000 new items, all or none: where one cannot be, nothing is changed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [{"item_id": "i99", "title": "Red running shoes"}]}]}
+    )
+
+    items: list[ItemBody] = Field(min_length=1, max_length=MOST_EVENTS)
+    change: bool = Field(
+        default=False, description="Items that are there already take what is given here; else they stay as they are."
+    )
+
+
+class ItemsReply(BaseModel):
+    """Counts; those added may be in the next answer."""
+
+    added: int
+    changed: int
+    kept: int = Field(description="Those that were there already and stay as they were.")
     notes: list[str]
 
 
