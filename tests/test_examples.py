@@ -10,6 +10,7 @@ SAYS = {
     "own_log.py": "leak audit passed: True",
     "compare_recipes.py": "Means over 3 folds",
     "unseen_people.py": "gives the same list",
+    "cold_start.py": "1 item added, 0 changed, 0 there already",
     "serve_and_feedback.py": "'duplicates': 1",
     "transfer.py": "from the old shop: NDCG@10",
 }

@@ -121,6 +121,24 @@ def _text_encoding(result: Mapping[str, Any]) -> Said:
     yield what, f"{result['texts_per_cpu_second']['horae']['median']:.0f}; {result['ratio']:.1f}x"
 
 
+def _cold_items(result: Mapping[str, Any]) -> Said:
+    for recipe, run in result["runs"].items():
+        one = run["by_share"]["0.1"]
+        what = (
+            f"amazon-beauty-2014, items taken out of training, `{recipe}`, one place of ten: recall@10 on them, on all",
+            f"amazon-beauty-2014，从训练中取出的物品，`{recipe}`，十个位置留一：其 recall@10，及全体",
+        )
+        lost = f"{one['recall@10_all']:.4f} ({-one['lost_percent']:+.1f}%)"
+        yield what, f"{one['recall@10_held']:.4f} ({run['targets_held']:,} targets, 1 seed); {lost}"
+    for name, one in result["by_time"].items():
+        what = (
+            f"{name}, items first seen after training, recall@10 by share of places: new items of 7 days",
+            f"{name}，训练后首次出现的物品，按保留份额的 recall@10：七天内新物品",
+        )
+        shares = ", ".join(f"{share}: {value:.4f}" for share, value in one["recall@10"].items())
+        yield what, f"{shares}; most popular {one['new_popularity_7d']:.4f}"
+
+
 def _start(result: Mapping[str, Any]) -> Said:
     yield ("`import horae` (median)", "`import horae`（中位数）"), f"{result['import_seconds']['median']:.3f} s"
     yield ("`horae --help` (median)", "`horae --help`（中位数）"), f"{result['help_seconds']['median']:.2f} s"
@@ -211,6 +229,7 @@ FIGURES: Final[dict[str, Tell]] = {
     "imputing": comparisons.imputing,
     "features": temporal.features,
     "text_encoding": _text_encoding,
+    "cold_items": _cold_items,
     "event_forecasts": temporal.event_forecasts,
     "series": temporal.series,
     "anomalies": temporal.anomalies,
@@ -242,6 +261,7 @@ LONG: Final = {
     "imputing",
     "features",
     "text_encoding",
+    "cold_items",
     "event_forecasts",
     "series",
     "anomalies",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from horae.forecasting.series.forecast import forecast_series
     from horae.forecasting.series.result import SeriesForecast
     from horae.forecasting.series.settings import SeriesNetworkSettings, SeriesSettings
+    from horae.recommend.adding import Added
     from horae.recommend.interests import UserInterests, interests
     from horae.recommend.questionnaire import Questionnaire, questionnaire
     from horae.recommend.recommender import Recommender
@@ -63,6 +64,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Anomalies": "forecasting.anomalies.result",
+    "Added": "recommend.adding",
     "AutoencoderSettings": "forecasting.autoencoder",
     "Backtest": "evaluation.backtest.rolling",
     "BacktestSettings": "evaluation.backtest.settings",
@@ -141,6 +143,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Added",
     "Anomalies",
     "AutoencoderSettings",
     "Backtest",

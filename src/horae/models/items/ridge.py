@@ -32,4 +32,5 @@ def ridge(x_NP: Tensor, y_ND: Tensor) -> Tensor:
     """
     gram_PP = x_NP.T @ x_NP
     gram_PP += RIDGE * gram_PP.diagonal().mean() * torch.eye(len(gram_PP), dtype=gram_PP.dtype)
-    return torch.linalg.solve(gram_PP, x_NP.T @ y_ND)
+    weight_PD: Tensor = torch.linalg.solve(gram_PP, x_NP.T @ y_ND)
+    return weight_PD
