@@ -126,8 +126,9 @@ class FusedTable(nn.Module):
         near_I = (vector_ID != 0).any(dim=1)
         x_IP = torch.cat([fixed * self.known_IM[:, [m]] for m, fixed in enumerate(self._fixed())], dim=1).cpu().double()
         weight_PD = ridge(x_IP[near_I], vector_ID[near_I].cpu().double())
+        weights = torch.split(weight_PD, [fixed.shape[1] for fixed in self._fixed()])
         with torch.no_grad():
-            for one, part_PD in zip(self.maps, weight_PD.split([f.shape[1] for f in self._fixed()]), strict=True):
+            for one, part_PD in zip(self.maps, weights, strict=True):
                 cast(_Map, one).linear.weight.copy_(part_PD.T)
             if self.ids is not None:
                 left_ID = torch.where(near_I[:, None], vector_ID.cpu() - (x_IP @ weight_PD).float(), 0.0)
