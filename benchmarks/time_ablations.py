@@ -1,8 +1,8 @@
 """Bar: ranking with time and behaviour against without, paired over users: better on 3 of 5 sets, worse on none.
 
 Every switch alone against the network without it, one seed, on five sets split by time (deskdrop: weekly refit over its
-last 8 weeks); on yoochoose-100k, too, whose sessions are quickly learned. `HORAE_SETS=foursquare-nyc;deskdrop`, `HORAE_SWITCHES=gap;wait` and `HORAE_SEEDS=0;1;2` run some only,
-into the same file: so the winners have three seeds.
+last 8 weeks); on yoochoose-100k, too, whose sessions are quickly learned. `HORAE_SETS=foursquare-nyc;deskdrop`,
+`HORAE_SWITCHES=gap;wait` and `HORAE_SEEDS=0;1;2` run some only, into the same file: so the winners have three seeds.
 """
 
 from __future__ import annotations

@@ -145,3 +145,12 @@ def test_wrong_profiles_are_refused():
             train(split, POPULARITY, profiles=wrong)
     with pytest.raises(DataError, match="tells people apart"):
         train(split, POPULARITY, profiles=profiles.with_columns(user_id=pl.lit("x") + pl.col("user_id")))
+
+
+def test_items_that_were_added_have_a_place_in_lists_by_profile():
+    split, profiles = planted()
+    run = train(split, POPULARITY, profiles=profiles)
+    before = run.recommend(histories=[[]], k=10, profile={"sex": "f"}).frame
+    run.add_items(pl.DataFrame({"item_id": ["new"]}))
+    listed = run.recommend(histories=[[]], k=26, profile={"sex": "f"}).frame
+    assert "new" in listed["item_id"].to_list() and listed["item_id"].to_list()[:10] == before["item_id"].to_list()

@@ -94,6 +94,8 @@ def add_items(
     fallback.grow(len(fresh))
     assert recommender.learned is not None
     recommender.learned.grow(len(fresh))
+    if recommender.by_profile is not None:
+        recommender.by_profile = recommender.by_profile.grown(len(fresh))
     recommender.catalog, recommender.content = merged, content
     recommender.card["items"] = len(recommender.items)
     if content is not None:

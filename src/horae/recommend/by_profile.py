@@ -144,6 +144,10 @@ class ByProfile:
             counts.append(count.reshape(attribute.size, -1).astype(np.int32))
         return cls(attributes, np.concatenate(counts))
 
+    def grown(self, num: int) -> ByProfile:
+        """With `num` more items, after the last, that nobody has had yet."""
+        return ByProfile(self.attributes, np.pad(self.had_VI, ((0, 0), (0, num))))
+
     @cached_property
     def _log_lift_VI(self) -> npt.NDArray[np.float32]:
         """`log lift` of each value and item; see the module. A last row of zeros is for what is not known."""
