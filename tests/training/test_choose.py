@@ -45,7 +45,9 @@ def test_long_histories_with_real_times_get_the_network_that_reads_them():
 @pytest.mark.parametrize(("length", "max_len"), [(15, 20), (130, 50)])
 def test_repeats_get_the_newest_events_however_long_the_history(length, max_len):
     choice = chosen(walk(100, length, 60, 7_201.0, repeats=True), model={"max_len": max_len})
-    assert choice.recipe.name == choose.REPEATED and "repeat" in choice.reasons[0]
+    assert choice.recipe.name == choose.REPEATED_IN_TIME and "habits have hours" in choice.reasons[0]
+    by_day = chosen(walk(100, length, 60, 86_400.0, repeats=True), model={"max_len": max_len})
+    assert by_day.recipe.name == choose.REPEATED and "repeat" in by_day.reasons[0]
 
 
 def test_short_histories_by_the_day_get_small_batches_and_quick_steps():

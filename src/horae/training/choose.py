@@ -66,6 +66,8 @@ NEW_ITEMS: Final = 0.3
 such a log what everybody turns to now, mixed with neighbours, was worth two and a half times any network of ids."""
 
 TIMED, REPEATED, SHORT, SESSIONS, USUAL, COUNTED = "hstu", "sasrec", "sasrec", "bsarec", "sasrec", "markov"
+REPEATED_IN_TIME: Final = "sasrec-time"
+"""Who comes back has hours and days for it: on check-ins, times were worth 2.5% (benchmark `time_ablations`)."""
 NEWS: Final = "news"
 
 
@@ -236,6 +238,8 @@ def _network(facts: Facts) -> tuple[str, str]:
     timed = facts.resolution not in (None, "day")
     if facts.repeat_share >= REPEATS:
         what = f"{facts.repeat_share:.0%} of the events repeat an item, and the newest events say which comes again"
+        if timed:
+            return REPEATED_IN_TIME, f"{REPEATED_IN_TIME}: {what}; times are finer than a day, and habits have hours."
         return REPEATED, f"{REPEATED}: {what}."
     if timed and facts.median_length >= LONG_LENGTH:
         return TIMED, f"{TIMED}: histories are long ({median} in the middle) and times are finer than a day."
