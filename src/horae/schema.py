@@ -53,6 +53,8 @@ CANONICAL: Final = (USER, ITEM, BEHAVIOR, TIMESTAMP, VALUE, EVENT_ORDER, TARGET,
 TIME_TYPE: Final = pl.Datetime("us", "UTC")
 NOT_TARGETS: Final = ("cancel", "return", "remove", "dislike", "unfollow")
 """Behaviors that are history, but that nobody wants recommended, unless a recipe says so."""
+REFUSALS: Final = (*NOT_TARGETS, "skip", "hide")
+"""Behaviors that say that somebody does not want the item, or does not want it any more."""
 
 Id = str | int
 IndexArray = npt.NDArray[np.int64]

@@ -60,6 +60,8 @@ NETWORKS |= {f"{name}-context": {**NETWORKS[name], **TOLD} for name in ("sasrec"
 NETWORKS |= {
     fusion: {**NETWORKS["sasrec"], "fusion": fusion} for fusion in ("content", "sum", "gate", "concat", "attention")
 }
+SAID = {"encoder": "lstm", "fusion": "content", "behavior_embedding": True}
+NETWORKS |= {"lstm-bert": {**SAID, "head": "pair", "pair_hidden": 32}, "lstm-bert-softmax": SAID}
 ORDER_BLIND = {
     "popularity",
     "new_popularity",
@@ -104,7 +106,8 @@ def fit(table, seed):
         model.features.look_at(SEQUENCES, model.max_len)
     if model.context is not None:
         model.context.look_at(SEQUENCES)
-    objective = make_objective(model, "softmax", count_I=torch.ones(len(ITEMS) + 1), seed=seed)
+    loss, drawn = ("softmax", None) if model.by_product else ("binary", 8)
+    objective = make_objective(model, loss, drawn, count_I=torch.ones(len(ITEMS) + 1), seed=seed)
     settings = LoopSettings(epochs=25, batch_tokens=256, learning_rate=0.01)
     train_network(model, objective, SEQUENCES, settings, validate=None, seed=seed, progress=Quiet())
     return model

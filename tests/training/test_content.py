@@ -10,6 +10,8 @@ from horae.errors import DataError, RecipeError
 from horae.evaluation.opponents import opponents_of
 from horae.models.ensemble import as_table
 from horae.recipe import Recipe, load_recipe
+from horae.schema import HistoryEvent
+from horae.sequences.batch import encode
 from horae.training.progress import Quiet
 from horae.training.train import Options, refit
 
@@ -72,11 +74,16 @@ def test_late_fusion_is_an_ensemble():
     [
         ("sasrec", ["model.fusion=sum"], "does not say where"),
         ("sasrec", ["content.width=8"], "no effect"),
-        ("text-sasrec", ["content.text=none"], "no text, image or vectors"),
+        ("text-sasrec", ["content.text=none"], "no text, attributes, image"),
         ("text-sasrec", ["model.fusion=content", "model.id_bound=1.0"], "id_bound has no effect"),
         ("text-sasrec", ["model.id_dropout=1.0"], "not possible"),
         ("text-sasrec", ["model.fusion=plus"], "fusion"),
-        ("content-neighbours", ["content.text=none"], "no text, image or vectors"),
+        ("text-sasrec", ["model.pair_hidden=8"], "pair_hidden has no effect"),
+        ("lstm-bert", ["model.pair_hidden=0"], "at least 1"),
+        ("lstm-bert", ["model.output_bias=true"], "output_bias has no effect"),
+        ("lstm-bert", ["train.loss=gbce"], "does not fit"),
+        ("lstm-bert", ["recommend.index=approximate"], "not possible with"),
+        ("content-neighbours", ["content.text=none"], "no text, attributes, image"),
     ],
 )
 def test_recipes_that_cannot_be_are_refused(recipe, overrides, words):
@@ -89,7 +96,57 @@ def test_without_a_catalog_it_says_what_to_add():
         trained("text-sasrec", catalog=None)
 
 
-def test_content_tells_what_ids_cannot():
+WITH_PAIRS = ["model.dim=16", "model.max_len=6", "train.epochs=4", "content.text=hashed", "content.width=8"]
+
+
+def test_a_run_of_pairs_answers_and_is_loaded_again(tmp_path):
+    made = horae.train(LOG, "lstm-bert", overrides=WITH_PAIRS, catalog=CATALOG, options=QUIET)
+    assert made.search.finder(made.model, "exact") is None and made.search.finder(made.model, "approximate") is None
+    assert made.model.head.worth_C.tolist() == [0.0, *[1.0] * (len(made.model.head.worth_C) - 1)]
+    listed = made.recommend(users=["u0001", "u0002"], k=5).frame
+    assert len(listed) == 10 and (listed["score"] < 0).all()  # the log of one probability
+    assert made.similar(["i001"], k=3).frame.height == 3
+    made.save(tmp_path / "run")
+    assert horae.load(tmp_path / "run").recommend(users=["u0001", "u0002"], k=5).frame.equals(listed)
+    assert made.recipe.model["pair_hidden"] == 128
+
+
+def test_a_catalog_above_the_scans_bound_is_scored_item_by_item(monkeypatch):
+    monkeypatch.setattr("horae.recommend.search.SCAN_FROM", 1)
+    made = horae.train(LOG, "lstm-bert", overrides=WITH_PAIRS, catalog=CATALOG, options=QUIET)
+    listed = made.recommend(histories=[["i001", "i002"]], k=3, seen=True).frame
+    with torch.no_grad():
+        batch = encode(made.sequences.brought([[HistoryEvent("i001"), HistoryEvent("i002")]], None))
+        best = made.model.score(batch).topk(3)
+    assert made.items.ids(best.indices[0].numpy()).to_list() == listed["item_id"].to_list()
+
+
+def test_what_a_behavior_is_worth_ranks():
+    """People view every item in turn and buy the next but one: worth decides which of the two is first."""
+    rows = [
+        (f"u{user:02}", f"i{(user + place // 2 + 2 * (place % 2)) % 12:03}", ("view", "purchase")[place % 2], place)
+        for user in range(48)
+        for place in range(12)
+    ]
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "behavior", "day"], orient="row")
+    log = horae.read_events(
+        frame.select("user_id", "item_id", "behavior", timestamp=1_600_000_000 + pl.col("day") * 86_400)
+    )
+    small = [*WITH_PAIRS, "train.epochs=1"]
+    weights = "train.target_weights={view = 0.0, purchase = 1.0}"
+    made = horae.train(log, "lstm-bert", overrides=[*small, weights], catalog=CATALOG, options=QUIET)
+    worth = dict(zip(made.sequences.behaviors, made.model.head.worth_C.tolist()[1:], strict=True))
+    assert worth["view"] == 0 and worth["purchase"] == 1
+    refused = log.frame.with_columns(behavior=pl.col("behavior").cast(pl.String).replace("view", "skip"))
+    again = horae.train(
+        horae.read_events(refused.drop("event_order")), "lstm-bert", overrides=small, catalog=CATALOG, options=QUIET
+    )
+    worth = dict(zip(again.sequences.behaviors, again.model.head.worth_C.tolist()[1:], strict=True))
+    assert worth["skip"] == 0 and worth["purchase"] == 1
+
+
+@pytest.mark.parametrize("recipe", ["content-only", "lstm-bert", "lstm-bert-softmax"])
+def test_content_tells_what_ids_cannot(recipe):
     """Every pair of neighbours in the log comes once or never; only kinds of items repeat."""
     kinds, size = 4, 30
     rows = []
@@ -101,20 +158,12 @@ def test_content_tells_what_ids_cannot():
     items = [f"{kind}{one:02}" for kind in "abcd" for one in range(size)]
     words = {"a": "wool winter scarf", "b": "garden spade", "c": "espresso cup", "d": "running shoe"}
     catalog = pl.DataFrame({"item_id": items, "title": [words[item[0]] for item in items]})
-    made = horae.train(
-        log,
-        "content-only",
-        catalog=catalog,
-        options=QUIET,
-        overrides=[
-            "content.text=hashed",
-            "model.dim=16",
-            "model.num_heads=1",
-            "model.content_hidden=0",
-            "train.epochs=40",
-            "train.learning_rate=0.01",
-        ],
-    )
+    small = ["content.text=hashed", "model.dim=16", "train.epochs=40", "train.learning_rate=0.01"]
+    if recipe == "content-only":
+        small += ["model.num_heads=1", "model.content_hidden=0"]
+    if recipe == "lstm-bert":
+        small.append("train.batch_tokens=256")  # a dense layer takes more steps than a dot product
+    made = horae.train(log, recipe, catalog=catalog, options=QUIET, overrides=small)
     listed = made.recommend(histories=[["a01", "b02", "c03"], ["c05", "d07", "a00"]], k=10, seen=True).frame
     kind = listed["item_id"].str.slice(0, 1).to_list()
     assert kind == ["d"] * 10 + ["b"] * 10

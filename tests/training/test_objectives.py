@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ from tests.models.batches import batch_of, framed
 from horae.errors import DataError, RecipeError
 from horae.models.compose import compose
 from horae.recipe import load_recipe
-from horae.training.losses import full_softmax
+from horae.training.losses import binary_pairs, full_softmax
 from horae.training.objectives import NextItemObjective, ValueObjective, make_objective
 
 COUNTS = torch.tensor([0, 5, 3, 1, 1, 1])
@@ -246,3 +247,55 @@ def test_a_behavior_of_weight_zero_is_not_learned_and_others_count_by_their_weig
         first, second = loss_at(None, behavior_BL == 1), loss_at(None, behavior_BL == 2)
         assert loss_at([1.0, 3.0, 1.0, 0.0]) == pytest.approx((3 * first + second) / 4, rel=1e-5)
     assert make_objective(network, loss, count_I=COUNTS, seed=0, weight_of=torch.zeros(4)).steps(network, data) == []
+
+
+def pairs_of(network, negatives=4, **more):
+    return make_objective(network, "binary", negatives, count_I=COUNTS, seed=0, **more)
+
+
+def test_pairs_learn_the_pattern_and_the_same_seed_learns_the_same():
+    ends = []
+    for _ in range(2):
+        network = network_of({"encoder": "lstm", "head": "pair", "pair_hidden": 16})
+        ends.append(train(network, pairs_of(network), framed(ORDER_ONLY), steps=200))
+        assert [best_after(network, history) for history in ([1, 2], [2, 1])] == [3, 4]
+    assert ends[0] == ends[1]
+
+
+def test_pairs_loss_by_hand():
+    """Two behaviors beside the unknown one; one draw is the row's own item and counts nothing."""
+    own, drawn = torch.tensor([[0.0, 2.0, -1.0]]), torch.tensor([[[1.0, 0.0, 0.0], [9.0, 9.0, 9.0]]])
+    loss = binary_pairs(own, torch.tensor([1]), drawn, torch.tensor([[False, True]]))
+
+    def yes(x):
+        return math.log1p(math.exp(-x))
+
+    by_hand = yes(-0.0) + yes(2.0) + yes(1.0) + yes(-1.0) + 2 * yes(0.0)
+    assert loss.item() == pytest.approx(by_hand / 3, rel=1e-5)
+
+
+def test_a_refused_item_is_a_negative_and_its_behavior_is_learned():
+    """After 1 people take 2 or refuse 3, as often; after training only 2 is worth something."""
+    data = framed([[1, 2, 4], [1, 3, 4]] * 4)
+    data.batch.behavior_BL[:, :] = 1
+    data.batch.behavior_BL[1::2, 1] = 2
+    data.target_behavior_BL[:, :] = 1
+    data.target_BL[1::2, 0] = 0
+    network = compose({"dim": 16, "max_len": 4, "dropout": 0.0, "encoder": "lstm", "head": "pair"}, 5, 2)
+    refuses = torch.tensor([False, False, True])
+    objective = pairs_of(network, refuses_C=refuses)
+    item_BL, behavior_BL = objective._happened(network, data)
+    assert item_BL[1].tolist() == [3, 4] and behavior_BL[1].tolist() == [2, 1]
+    assert item_BL[0].tolist() == [2, 4] and data.target_BL[1, 0] == 0
+    assert pairs_of(network)._happened(network, data)[0][1].tolist() == [0, 4]
+    train(network, objective, data, steps=100)
+    with torch.no_grad():
+        halves = network.last(batch_of([[1]])) + network.item_vectors()[[2, 3]]
+        chance = network.head.logits(halves).sigmoid()
+    assert chance[0, 1] > 0.3 and chance[1, 1] < 0.05 and chance[1, 2] > 0.3
+
+
+@pytest.mark.parametrize("loss", ["softmax", "gbce", "mean_squared_error"])
+def test_pairs_have_one_loss(loss):
+    with pytest.raises(RecipeError, match="does not fit"):
+        make_objective(network_of({"encoder": "lstm", "head": "pair"}), loss, count_I=COUNTS, seed=0)

@@ -19,7 +19,6 @@ from horae.models.base import Model
 from horae.models.encoders import ENCODERS, Encoder
 from horae.models.encoders.dropout import choose_kind
 from horae.models.ensemble import Ensemble, as_table, member_recipes
-from horae.models.heads import NextItem, Value
 from horae.models.history_features import HistoryFeatures
 from horae.models.history_numbers import features_of
 from horae.models.moments import Moments
@@ -60,7 +59,7 @@ def compose(table: Table, num_items: int, num_behaviors: int, content: ItemConte
     ways = {} if framing.causal else {"causal": False}
     encoder: Encoder = make_encoder(encoder_settings, shape.dim, shape.max_len, shape.dropout, **ways)
     choose_kind(cast(nn.Module, encoder), shape.dropout_kind)
-    head = Value(num_items) if shape.head == "value" else NextItem(num_items, shape.output_bias)
+    head = shape.make_head(num_items, num_behaviors)
     behaviors = num_behaviors if shape.behavior_embedding else 0
     moments = Moments(shape.time_inputs, shape.dim, shape.time_encoding) if shape.time_inputs else None
     features = HistoryFeatures(features_of(shape.features), shape.dim) if shape.features else None
@@ -91,6 +90,8 @@ def resolved(table: Table) -> dict[str, Any]:
         del filled[key]  # a run that asks nothing more is written as it always was
     for key in ("fusion", "content_hidden", "id_bound", "id_dropout") if shape.fusion == "ids" else ():
         del filled[key]
+    if shape.head != "pair":
+        del filled["pair_hidden"]
     return {key: list(value) if isinstance(value, tuple) else value for key, value in filled.items()}  # as TOML has it
 
 

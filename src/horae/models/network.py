@@ -17,7 +17,7 @@ from horae.features.content.of_items import ItemContent
 from horae.models.context_inputs import ContextInputs, without_some_context
 from horae.models.encoders import Encoder
 from horae.models.encoders.dropout import DropoutKind
-from horae.models.heads import Head
+from horae.models.heads import Head, NextItem, Pair, Value
 from horae.models.history_features import HistoryFeatures
 from horae.models.history_numbers import features_of
 from horae.models.items import ItemTable
@@ -57,9 +57,14 @@ class NetworkSettings:
             "columns at all events of a history (`variational`)."
         },
     )
-    head: Literal["next_item", "value"] = field(
-        default="next_item", metadata={"doc": "What is foretold: the next item, or the value of an event on an item."}
+    head: Literal["next_item", "value", "pair"] = field(
+        default="next_item",
+        metadata={
+            "doc": "What is foretold: the next item; the `value` of an event on an item; or, by a dense layer over "
+            "state and candidate (`pair`), how probable each behavior is with it."
+        },
     )
+    pair_hidden: int = field(default=128, metadata={"doc": 'Width of that dense layer (head = "pair").'})
     output_bias: bool = field(
         default=False, metadata={"doc": 'One learned number per item beside its vector (head = "next_item").'}
     )
@@ -171,12 +176,22 @@ class NetworkSettings:
         features_of(self.features)
         self._check_context()
         self._check_fusion()
-        if self.head == "value" and self.output_bias:
-            raise RecipeError(
-                '[model] output_bias has no effect with head = "value", which always has one.',
-                hint="Remove output_bias.",
-            )
+        self._check_head()
         self._check_also()
+
+    def _check_head(self) -> None:
+        if self.head != "next_item" and self.output_bias:
+            why = "which always has one" if self.head == "value" else "whose dense layer sees the item"
+            raise RecipeError(
+                f'[model] output_bias has no effect with head = "{self.head}", {why}.', hint="Remove output_bias."
+            )
+        if self.head != "pair" and self.pair_hidden != NetworkSettings.pair_hidden:
+            raise RecipeError(
+                f'[model] pair_hidden has no effect with head = "{self.head}".',
+                hint='Remove it, or write head = "pair".',
+            )
+        if self.pair_hidden < 1:
+            raise RecipeError(f"[model] pair_hidden = {self.pair_hidden}: expected at least 1.", hint="Try 128.")
 
     def _check_fusion(self) -> None:
         for key, without in (("content_hidden", ("ids",)), ("id_bound", UNMIXED), ("id_dropout", UNMIXED)):
@@ -271,6 +286,12 @@ class NetworkSettings:
         shape = FusionShape(self.fusion, self.content_hidden, self.id_bound, self.id_dropout)
         return FusedTable(num_items, self.dim, content.parts(), shape)
 
+    def make_head(self, num_items: int, num_behaviors: int) -> Head:
+        """What a state is asked."""
+        if self.head == "pair":
+            return Pair(self.dim, self.pair_hidden, num_behaviors)
+        return Value(num_items) if self.head == "value" else NextItem(num_items, self.output_bias)
+
     def make_framing(self) -> Framing:
         """The framing that these keys describe."""
         return Next(bool(self.also)) if self.framing == "next" else Masked(self.max_len, self.mask_share)
@@ -292,12 +313,12 @@ UNMIXED = ("ids", "content")
 
 
 class Network(nn.Module):
-    """Scores every item by the dot product of its vector with the state of a history.
+    """Scores every item by what its head makes of its vector and the state of a history: mostly their dot product.
 
     Args:
         items: The item table; its vectors, times `sqrt(dim)`, are also the encoder's input.
         encoder: An `Encoder` as wide as the table.
-        head: What the dot product means.
+        head: What a score means.
         max_len: Newest events looked at.
         num_behaviors: Adds a vector per behavior to the input; 0 for none.
         framing: What it learns to foretell, and how a request is put to it. Where it masks events, a learned vector,
@@ -350,6 +371,7 @@ class Network(nn.Module):
         self.upcoming = upcoming
         self.context = context
         self.context_dropout = context_dropout if context is not None else 0.0
+        self._halves: tuple[object, Tensor] | None = None
 
     @property
     def num_items(self) -> int:
@@ -360,6 +382,11 @@ class Network(nn.Module):
     def causal(self) -> bool:
         """Whether a position's state depends on no later position."""
         return cast(Encoder, self.encoder).causal
+
+    @property
+    def by_product(self) -> bool:
+        """Whether a score is the dot product of `last` and `item_vectors`."""
+        return self.head.by_product
 
     def states(self, batch: SequenceBatch) -> Tensor:
         """`h_BLD`: a state for each event, to meet `item_vectors`; the head may have made it one wider than dim.
@@ -381,8 +408,13 @@ class Network(nn.Module):
         return told
 
     def item_vectors(self) -> Tensor:
-        """`e_ID`: row 0 is padding, without meaning."""
-        return self.head.vectors(self.items.vectors())
+        """`e_ID`: row 0 is padding, without meaning. Kept from call to call where it is more than the table itself."""
+        if self.head.by_product or self.training or torch.is_grad_enabled():
+            return self.head.vectors(self.items.vectors())
+        key = [(tensor.data_ptr(), tensor._version) for tensor in (*self.parameters(), *self.buffers())]
+        if self._halves is None or self._halves[0] != key:
+            self._halves = (key, self.head.vectors(self.items.vectors()))
+        return self._halves[1]
 
     def vectors_of(self, items_N: Tensor) -> Tensor:
         """`e_ND`: the same for some items, in their order."""
@@ -392,8 +424,8 @@ class Network(nn.Module):
         """Scores of all items, `[B, I + 1]` with minus infinity in column 0, or of the chosen ones, `[B, N]`."""
         e_ID = self.item_vectors()
         if items_N is not None:
-            return (self.last(batch) @ e_ID[items_N].T).masked_fill(items_N == 0, -torch.inf)
-        score_BI = self.last(batch) @ e_ID.T
+            return self.head.scores(self.last(batch), e_ID[items_N]).masked_fill(items_N == 0, -torch.inf)
+        score_BI = self.head.scores(self.last(batch), e_ID)
         score_BI[:, 0] = -torch.inf
         return score_BI
 

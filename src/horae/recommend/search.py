@@ -26,7 +26,12 @@ SCAN_FROM = 50_000
 
 @runtime_checkable
 class Vectors(Protocol):
-    """A model whose scores are dot products."""
+    """A model of states and item vectors."""
+
+    @property
+    def by_product(self) -> bool:
+        """Are its scores their dot products?"""
+        ...
 
     def last(self, batch: SequenceBatch) -> Tensor:
         """`h_BD`: the state that answers each request."""
@@ -58,14 +63,14 @@ class Search:
         """What finds the model's best items; None where every item is to be scored.
 
         Args:
-            model: Any; only networks have item vectors.
+            model: Any; only networks have item vectors, and not all of them score by dot products.
             index: `exact` or `approximate`, as `[recommend] index` has it.
 
         Raises:
             HoraeError: A vector holds a number that is not finite.
             MissingExtraError: An approximate index is asked for and `faiss` is not installed.
         """
-        if not isinstance(model, Vectors) or not isinstance(model, nn.Module):
+        if not isinstance(model, Vectors) or not isinstance(model, nn.Module) or not model.by_product:
             return None
         if index == "exact" and model.num_items < SCAN_FROM:
             return None

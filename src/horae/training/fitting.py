@@ -29,10 +29,12 @@ from horae.features.content.of_items import ItemContent
 from horae.models.base import Model
 from horae.models.compose import compose
 from horae.models.ensemble import Ensemble, member_recipes
+from horae.models.heads import Pair
 from horae.models.network import Network
 from horae.models.opponents import make_opponent
 from horae.recipe import Recipe
 from horae.recommend.recommender import Calibration, Recommender
+from horae.schema import REFUSALS
 from horae.sequences.history import Sequences
 from horae.sequences.prepared_split import AnySplit, learned_from
 from horae.training.calibrate import calibrate
@@ -250,7 +252,7 @@ def first_vectors(
     if start is not None:
         return partial(take_over, network, sequences, start)
     _, goal = train_settings(recipe.train)
-    near = goal.item_start == "neighbours" or (goal.item_start == "auto" and recipe.model["head"] == "next_item")
+    near = goal.item_start == "neighbours" or (goal.item_start == "auto" and recipe.model["head"] != "value")
     return partial(begin_near_neighbours, network, sequences, seed) if near else None
 
 
@@ -265,6 +267,7 @@ def made_ready(network: Network, sequences: Sequences, recipe: Recipe, seed: int
         watched: Is the end of a user's line a gap that was still open when the log ended?
     """
     _, goal = train_settings(recipe.train)
+    weight_of = _weight_of(goal.target_weights, sequences.behaviors)
     count_I = torch.from_numpy(
         np.bincount(sequences.flat.item_N[sequences.flat.target_N], minlength=len(sequences.items) + 1)
     )
@@ -279,8 +282,11 @@ def made_ready(network: Network, sequences: Sequences, recipe: Recipe, seed: int
         popularity_power=goal.popularity_power,
         precision=_precision(goal.precision, network),
         l1=goal.l1,
-        weight_of=_weight_of(goal.target_weights, sequences.behaviors),
+        weight_of=weight_of,
+        refuses_C=torch.tensor([False, *(name in REFUSALS for name in sequences.behaviors)]),
     )
+    if isinstance(network.head, Pair):
+        network.head.set_worth(_worth(sequences, goal.target_weights, weight_of))
     objective.prepare(network, torch.tensor(sequences.flat.value_N))
     if network.features is not None:
         network.features.look_at(sequences, network.max_len)
@@ -313,6 +319,26 @@ def _weight_of(weights: Mapping[str, float], behaviors: Sequence[str]) -> torch.
     if not weight_of[1:].any():
         raise RecipeError("[train] target_weights leaves nothing to learn: all are 0.", hint="Raise one.")
     return weight_of
+
+
+def _worth(sequences: Sequences, weights: Mapping[str, float], weight_of: torch.Tensor | None) -> torch.Tensor:
+    """What each behavior's probability counts: 0 where it is never a target, or refuses and has no weight of its own.
+
+    Raises:
+        RecipeError: Then nothing counts.
+    """
+    flat = sequences.flat
+    targets_C = np.bincount(flat.behavior_N[flat.target_N], minlength=len(sequences.behaviors) + 1)
+    wanted = [True, *(name in weights or name not in REFUSALS for name in sequences.behaviors)]
+    worth_C = torch.from_numpy((targets_C > 0) & np.array(wanted)).float()
+    if not worth_C.any():  # of a log that only refuses, its targets
+        worth_C = torch.from_numpy(targets_C > 0).float()
+    worth_C = worth_C if weight_of is None else worth_C * weight_of
+    if not worth_C.any():
+        raise RecipeError(
+            "[train] target_weights leaves nothing to rank by: no behavior that comes has a weight.", hint="Raise one."
+        )
+    return worth_C
 
 
 def _precision(asked: Literal["auto", "float32", "bfloat16"], network: Network) -> torch.dtype | None:

@@ -16,6 +16,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 __all__ = [
     "binary",
+    "binary_pairs",
     "binary_values",
     "calibrated_power",
     "full_softmax",
@@ -125,6 +126,25 @@ def binary(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, negative_NS: Tensor, we
     hit_NS = negative_NS == target_N[:, None]
     negative_loss_NS = F.softplus(negative_logit_NS).masked_fill(hit_NS, 0.0)
     return _mean(F.softplus(-positive_N) + negative_loss_NS.sum(1), weight_N)
+
+
+def binary_pairs(logit_NC: Tensor, behavior_N: Tensor, negative_NSC: Tensor, hit_NS: Tensor) -> Tensor:
+    """Of each behavior, whether it was what happened: cross-entropies, summed over behaviors and pairs of a row.
+
+    The mean over rows of `-log p_behavior - sum_{c not it} log(1 - p_c) - sum_s sum_c log(1 - p_sc)`, over `1 + S`.
+
+    Args:
+        logit_NC: Of each row's own item.
+        behavior_N: What happened with it.
+        negative_NSC: Of the items that were drawn for the row: nothing happened with them.
+        hit_NS: Draws that are the row's own item, which count nothing.
+
+    Source: He et al. 2017 (arXiv:1708.05031), eq. 7. Differs: several behaviors, each a question of its own.
+    """
+    came_NC = F.one_hot(behavior_N, logit_NC.shape[1]).to(logit_NC.dtype)
+    own_N = F.binary_cross_entropy_with_logits(logit_NC, came_NC, reduction="none").sum(1)
+    drawn_NS = F.softplus(negative_NSC).sum(2).masked_fill(hit_NS, 0.0)
+    return (own_N + drawn_NS.sum(1)).mean() / (1 + hit_NS.shape[1])
 
 
 def binary_values(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, value_N: Tensor) -> Tensor:

@@ -11,14 +11,16 @@ import math
 from typing import Literal, Protocol, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from horae.errors import DataError, RecipeError
-from horae.models.heads import Value
+from horae.models.heads import Pair, Value
 from horae.models.network import Network
 from horae.sequences.framing import Framed
 from horae.training.losses import (
     binary,
+    binary_pairs,
     binary_values,
     calibrated_power,
     full_softmax,
@@ -33,6 +35,7 @@ __all__ = [
     "NegativesName",
     "NextItemObjective",
     "Objective",
+    "PairObjective",
     "Penalised",
     "Step",
     "ValueObjective",
@@ -43,6 +46,13 @@ __all__ = [
 LossName = Literal["softmax", "sampled_softmax", "binary", "gbce", "mean_squared_error"]
 NegativesName = Literal["uniform", "popularity"]
 Step = tuple[list[nn.Parameter], Tensor]
+
+FITTING: dict[str, tuple[LossName, ...]] = {
+    "next_item": ("softmax", "sampled_softmax", "binary", "gbce"),
+    "value": ("binary", "mean_squared_error"),
+    "pair": ("binary",),
+}
+"""Losses by head."""
 
 DEFAULT_NEGATIVES = {"sampled_softmax": 256, "binary": 1, "gbce": 256}
 DEFAULT_CALIBRATION = 0.75
@@ -228,6 +238,62 @@ class ValueObjective:
         """The inverse of `state`."""
 
 
+class PairObjective:
+    """Each position foretells what happens with the item of the event after it; with drawn items, nothing does.
+
+    Events that say that somebody does not want an item (`refuses`) are no targets, but this network learns from those
+    among a window's inputs, too: no drawn item is as surely a negative as one that was refused.
+
+    Attributes:
+        refuses_C: Which behaviors say so.
+    """
+
+    def __init__(self, negatives: Negatives, num_negatives: int) -> None:
+        self.negatives = negatives
+        self.num_negatives = num_negatives
+        self.refuses_C: Tensor | None = None
+
+    def prepare(self, network: Network, value_N: Tensor) -> None:
+        """Nothing: values play no part."""
+
+    def steps(self, network: Network, framed: Framed) -> list[Step]:
+        """One step, over the positions after which something happened."""
+        item_BL, behavior_BL = self._happened(network, framed)
+        index_N = item_BL.flatten().nonzero().squeeze(1)
+        if len(index_N) == 0:
+            return []
+        head = network.head
+        assert isinstance(head, Pair)
+        h_NK = network.states(framed.batch).flatten(0, 1).index_select(0, index_N)
+        own_N = item_BL.flatten()[index_N]
+        drawn_NS = self.negatives.draw(len(own_N), self.num_negatives, device=h_NK.device)
+        items_N, place = torch.unique(torch.cat([own_N[:, None], drawn_NS], dim=1), return_inverse=True)
+        e_NSK = F.embedding(place, network.vectors_of(items_N))
+        logit_NSC = head.logits(h_NK[:, None] + e_NSK)
+        behavior_N = behavior_BL.flatten()[index_N]
+        loss = binary_pairs(logit_NSC[:, 0], behavior_N, logit_NSC[:, 1:], drawn_NS == own_N[:, None])
+        return [(list(network.parameters()), loss)]
+
+    def state(self) -> dict[str, Tensor]:
+        """The sampler's generator."""
+        return {"negatives": self.negatives.state()}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `state`."""
+        self.negatives.load_state(state["negatives"])
+
+    def _happened(self, network: Network, framed: Framed) -> tuple[Tensor, Tensor]:
+        """Items and behaviors of the targets, and of what was refused right after a position."""
+        item_BL, behavior_BL = framed.target_BL, framed.target_behavior_BL
+        if self.refuses_C is None or not network.causal:  # masked: what stands after a position is no answer
+            return item_BL, behavior_BL
+        events = (framed.batch.item_BL, framed.batch.behavior_BL)
+        next_item_BL, next_behavior_BL = (F.pad(x_BL[:, 1:], (0, 1)) for x_BL in events)
+        refused_BL = (item_BL == 0) & (next_item_BL > 0) & self.refuses_C.to(item_BL.device)[next_behavior_BL]
+        behavior_BL = torch.where(refused_BL, next_behavior_BL, behavior_BL)
+        return torch.where(refused_BL, next_item_BL, item_BL), behavior_BL
+
+
 class Penalised:
     """Another objective, its losses plus `l1` times the absolute sum of the encoder's weights.
 
@@ -279,12 +345,13 @@ def make_objective(
     precision: torch.dtype | None = None,
     l1: float = 0.0,
     weight_of: Tensor | None = None,
+    refuses_C: Tensor | None = None,
 ) -> Objective:
     """The objective that a recipe's `[train]` table and the network's head ask for.
 
     Args:
-        network: Its head says whether items or values are foretold.
-        loss: `mean_squared_error` foretells values, `binary` items or values, all others items.
+        network: Its head says whether items, values or behaviors with an item are foretold.
+        loss: `mean_squared_error` foretells values, `binary` any of the three, all others items.
         num_negatives: None: 256 for `sampled_softmax` and `gbce`, 1 for `binary`.
         negatives: None: uniform.
         count_I: How often each item is a target in training; entry 0 unused.
@@ -294,12 +361,13 @@ def make_objective(
         precision: Of the full softmax's products; None: the network's own.
         l1: Weight of the absolute sum of the encoder's weights; see `Penalised`.
         weight_of: What a target counts, by its behavior's index; None: all the same.
+        refuses_C: Behaviors that say no to an item, for a network of pairs; None: none does.
 
     Raises:
         RecipeError: A loss that does not fit the head; a key that has no effect, or an impossible value.
     """
     predicts_values = isinstance(network.head, Value)
-    head = "value" if predicts_values else "next_item"
+    head = "value" if predicts_values else "pair" if isinstance(network.head, Pair) else "next_item"
     check_objective(head, loss, num_negatives, negatives, calibration, popularity_power, l1)
     draws = loss in DEFAULT_NEGATIVES and not predicts_values
     objective: Objective
@@ -311,11 +379,18 @@ def make_objective(
             sampler = PopularityNegatives(
                 count_I, seed, DEFAULT_POWER if popularity_power is None else popularity_power
             )
-        foretelling = NextItemObjective(loss, sampler, (num_negatives or DEFAULT_NEGATIVES[loss]) if draws else 0)
-        foretelling.precision = precision
-        foretelling.calibration = DEFAULT_CALIBRATION if calibration is None else calibration
-        foretelling.weight_of = weight_of
-        objective = foretelling
+        drawn = (num_negatives or DEFAULT_NEGATIVES[loss]) if draws else 0
+        if isinstance(network.head, Pair):
+            assert sampler is not None
+            pairs = PairObjective(sampler, drawn)
+            pairs.refuses_C = refuses_C
+            objective = pairs
+        else:
+            foretelling = NextItemObjective(loss, sampler, drawn)
+            foretelling.precision = precision
+            foretelling.calibration = DEFAULT_CALIBRATION if calibration is None else calibration
+            foretelling.weight_of = weight_of
+            objective = foretelling
     return Penalised(objective, l1) if l1 > 0 else objective
 
 
@@ -335,7 +410,7 @@ def check_objective(
     """
     assert loss in get_args(LossName)
     predicts_values = head == "value"
-    fitting = ("binary", "mean_squared_error") if predicts_values else ("softmax", "sampled_softmax", "binary", "gbce")
+    fitting = FITTING[head]
     if loss not in fitting:
         raise RecipeError(
             f'[train] loss = "{loss}" does not fit [model] head = "{head}".',

@@ -72,7 +72,7 @@ class ObjectiveSettings:
         default="auto",
         metadata={
             "doc": "Item vectors to begin with: drawn at `random`, or such that items near each other in histories are "
-            "`neighbours` from the start. `auto`: neighbours where a next item is foretold, in logs of 10 million "
+            "`neighbours` from the start. `auto`: neighbours unless values are foretold, in logs of 10 million "
             "events or fewer."
         },
     )
@@ -80,7 +80,7 @@ class ObjectiveSettings:
         default_factory=dict,
         metadata={
             "doc": "What a target counts in the loss, by its behavior: {purchase = 5.0}; 1 where not named, 0 for "
-            "nothing. For next items."
+            'nothing. For next items; with `head = "pair"`, what a behavior\'s probability counts in the score.'
         },
     )
     l1: float = field(default=0.0, metadata={"doc": "Weight of the absolute sum of the encoder's weights."})
@@ -122,6 +122,12 @@ def filled(recipe: Recipe) -> Recipe:
             '[recommend] index = "approximate" has no effect: only networks have item vectors to search.',
             hint="Remove it, or choose a network.",
         )
+    if recommend["index"] == "approximate" and model.get("head") == "pair":
+        raise RecipeError(
+            '[recommend] index = "approximate" is not possible with [model] head = "pair": no dot product orders items '
+            "as its dense layer does.",
+            hint='Remove it, or choose head = "next_item".',
+        )
     if "ensemble" in model:
         return replace(recipe, model=_filled_members(model, recipe), train={}, recommend=recommend)
     if "opponent" in model:
@@ -142,7 +148,7 @@ def filled(recipe: Recipe) -> Recipe:
         goal.popularity_power,
         goal.l1,
     )
-    if goal.target_weights and model["head"] != "next_item":
+    if goal.target_weights and model["head"] == "value":
         raise RecipeError(
             f'[train] target_weights has no effect with [model] head = "{model["head"]}".', hint="Remove it."
         )
@@ -160,7 +166,7 @@ def _filled_content(table: Mapping[str, Any], model: Mapping[str, Any]) -> dict[
     if not content.names_any:
         if table:
             raise RecipeError(
-                f"[content] {next(iter(table))} has no effect: no text, image or vectors are named.",
+                f"[content] {next(iter(table))} has no effect: no text, attributes, image or vectors are named.",
                 hint='Write text = "auto".',
             )
         if reads_content(model):
