@@ -62,6 +62,7 @@ def test_resolved_fills_every_default_and_is_its_own_fixed_point():
     table = resolved({"encoder": "lstm", "dim": 32})
     assert table["encoder"] == "lstm" and table["dim"] == 32 and table["max_len"] == 50 and table["attention"] == "none"
     unasked = {"also", "time_components", "value_scale", "fusion", "content_hidden", "id_bound", "id_dropout"}
+    unasked.add("pair_hidden")
     assert set(table) == {"encoder"} | set(model_keys()["network"]) - unasked | set(model_keys()["lstm"])
     assert resolved(table) == table
     assert resolved({"opponent": "popularity"})["opponent"] == "popularity"

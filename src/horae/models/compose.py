@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+from collections.abc import Mapping
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from torch import nn
@@ -26,7 +27,7 @@ from horae.models.network import Network, NetworkSettings
 from horae.models.opponents import OPPONENTS, make_opponent, settings_of, variants
 from horae.recipe import Table, settings
 
-__all__ = ["compose", "context_of", "model_keys", "reads_content", "resolved"]
+__all__ = ["compose", "context_of", "looks_both_ways", "model_keys", "reads_content", "resolved"]
 
 WHERE = "[model]"
 Key = tuple[str, Any, str]
@@ -99,6 +100,11 @@ def reads_content(table: Table) -> bool:
     """Does the model, or a member of it, look at what items say and show?"""
     members = [one.model for one in member_recipes(table)] if "ensemble" in table else [table]
     return any(one.get("fusion", "ids") != "ids" or one.get("opponent") == "content_neighbours" for one in members)
+
+
+def looks_both_ways(table: Mapping[str, Any]) -> bool:
+    """Can the network's encoder see what stands after a position?"""
+    return _two_way(_load(ENCODERS[table["encoder"]])[0])
 
 
 def context_of(table: Table, *keys: Literal["context", "request_context"]) -> tuple[str, ...]:

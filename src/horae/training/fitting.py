@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
 import torch
 
 from horae.data.split import Split
@@ -43,6 +44,7 @@ from horae.training.loop import CHOOSES, LoopSettings, Trained, Validate, train_
 from horae.training.members import gather, members_of
 from horae.training.objectives import Objective, make_objective
 from horae.training.options import Options
+from horae.training.pretrain import labels_of, pretrain
 from horae.training.progress import Boarded, Progress
 from horae.training.settings import DRAWING, train_settings
 from horae.training.start import begin_near_neighbours
@@ -104,7 +106,9 @@ def fit_again(recommender: Recommender, took: Mapping[str, Any], seed: int, wher
     elif isinstance(recommender.model, Network):
         recipe = recommender.recipe
         known = replace(recipe, train={**recipe.train, "epochs": max(1, took["best_epoch"])})
-        if _fit(recommender.model, recommender.sequences, known, seed, where, progress, "refit", True).interrupted:
+        if _fit(
+            recommender.model, recommender.sequences, known, seed, where, progress, "refit", True, recommender.catalog
+        ).interrupted:
             raise KeyboardInterrupt  # fewer epochs than were judged make another model
     else:
         table = recommender.recipe.model
@@ -125,7 +129,8 @@ def _learn(recommender: Recommender, split: AnySplit, seed: int, where: Options,
 
     if len(cut) == 0:
         progress.say("Nobody in the validation part has a history: nothing stops the training early.")
-    asked = partial(_fit, model, sequences, recommender.recipe, seed, where, progress, "search", watched(split))
+    told = (watched(split), recommender.catalog)
+    asked = partial(_fit, model, sequences, recommender.recipe, seed, where, progress, "search", *told)
     if len(recommender.items) == 1 and model.upcoming is not None:  # nothing to rank: the other heads choose
         assert isinstance(split, Split)  # `train` refuses these heads for others
         rows = asked_of(split, "validation", most=loop.validation_requests, seed=seed)
@@ -147,14 +152,13 @@ def _relearn(
     assert isinstance(network, Network)
     known = learned_from(split, "train", whole)
     whole = replace(recipe, train={**recipe.train, "epochs": trained.best_epoch})
-    again = _fit(network, known, whole, seed, where, progress, "relearn", watched(split))
+    again = _fit(network, known, whole, seed, where, progress, "relearn", watched(split), recommender.catalog)
     if again.interrupted:
         progress.say("Stopped by hand while learning again: what was learned from the training part alone is kept.")
         trained.interrupted = True
     else:
         recommender.model = network
-    for figure in ("positions", "padding", "seconds", "cpu_seconds"):
-        setattr(trained, figure, getattr(trained, figure) + getattr(again, figure))
+    _add_cost(trained, again)
 
 
 def watched(split: AnySplit) -> bool:
@@ -223,26 +227,38 @@ def _fit(
     progress: Progress,
     phase: str,
     watched: bool,
+    catalog: pl.DataFrame | None,
     validate: Validate | None = None,
     chooses: str = CHOOSES,
 ) -> Trained:
-    """Train; `watched` as for `made_ready`."""
+    """Train, after the pre-training where there is one; `watched` as for `made_ready`."""
     loop, goal = train_settings(recipe.train)
+    begin = first_vectors(network, sequences, recipe, seed, where.start)
+    where = where if where.folder is None else replace(where, folder=where.folder / phase)
+    board = None if where.tensorboard is None else where.tensorboard / phase
+    earlier = Trained()
+    if goal.pretrain_epochs and where.start is None:
+        labels = labels_of(sequences.items, catalog, goal.pretrain_attributes)
+        its_loop = replace(loop, epochs=goal.pretrain_epochs)
+        earlier = pretrain(network, labels, sequences, its_loop, seed, where, progress, begin, repr(goal))
+        begin = None
     objective = made_ready(network, sequences, recipe, seed, watched)
-    return train_network(
+    trained = train_network(
         network,
         objective,
         sequences,
         loop,
         validate=validate,
         seed=seed,
-        begin=first_vectors(network, sequences, recipe, seed, where.start),
-        progress=progress if where.tensorboard is None else Boarded(progress, where.tensorboard / phase),
-        folder=None if where.folder is None else where.folder / phase,
+        begin=begin,
+        progress=progress if board is None else Boarded(progress, board),
+        folder=where.folder,
         resume=where.resume,
         made_of=json.dumps([dict(recipe.model), asdict(goal)], sort_keys=True),
         chooses=chooses,
     )
+    _add_cost(trained, earlier)
+    return trained
 
 
 def first_vectors(
@@ -295,10 +311,25 @@ def made_ready(network: Network, sequences: Sequences, recipe: Recipe, seed: int
     if network.upcoming is not None:
         network.upcoming.look_at(sequences, watched)
         objective = Joint(objective, goal.task_weights or "fixed", goal.head_weights or {})
+    near = goal.item_start == "neighbours" or (goal.item_start == "auto" and recipe.model["head"] != "value")
+    begin = partial(begin_near_neighbours, network, sequences, seed) if near else None
+    where = where if where.folder is None else replace(where, folder=where.folder / phase)
+    board = None if where.tensorboard is None else where.tensorboard / phase
+    earlier = Trained()
+    if goal.pretrain_epochs:
+        labels = labels_of(sequences.items, catalog, goal.pretrain_attributes)
+        its_loop = replace(loop, epochs=goal.pretrain_epochs)
+        earlier = pretrain(network, labels, sequences, its_loop, seed, where, progress, begin, repr(goal))
+        begin = None
     network.items.touched_rows = goal.item_rows == "touched" or (
         goal.item_rows == "auto" and goal.loss in DRAWING and network.num_items >= TOUCHED_FROM_ITEMS
     )
     return objective
+
+
+def _add_cost(trained: Trained, other: Trained) -> None:
+    for figure in ("positions", "padding", "seconds", "cpu_seconds"):
+        setattr(trained, figure, getattr(trained, figure) + getattr(other, figure))
 
 
 def _weight_of(weights: Mapping[str, float], behaviors: Sequence[str]) -> torch.Tensor | None:

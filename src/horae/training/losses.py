@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 __all__ = [
+    "attribute_loss",
     "binary",
     "binary_pairs",
     "binary_values",
@@ -161,6 +162,14 @@ def binary_values(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, value_N: Tensor)
     """
     logit_N = (h_ND * e_ID[target_N]).sum(-1)
     return F.binary_cross_entropy_with_logits(logit_N, value_N.to(logit_N.dtype))
+
+
+def attribute_loss(logit_NA: Tensor, label_NA: Tensor) -> Tensor:
+    """Binary cross-entropy of having each attribute, summed over attributes, the mean over rows.
+
+    Source: Zhou et al. 2020 (arXiv:2008.07873), as their code has it. Differs: see `pretrain.PretrainingObjective`.
+    """
+    return F.binary_cross_entropy_with_logits(logit_NA, label_NA, reduction="sum") / len(label_NA)
 
 
 def mean_squared_error(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, value_N: Tensor) -> Tensor:

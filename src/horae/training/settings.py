@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from horae.errors import RecipeError
 from horae.features.content.settings import ContentSettings
-from horae.models.compose import reads_content, resolved
+from horae.models.compose import looks_both_ways, reads_content, resolved
 from horae.models.encoders import ENCODERS
 from horae.models.ensemble import as_table, member_recipes
 from horae.models.upcoming.heads import QUESTIONS
@@ -82,6 +82,17 @@ class ObjectiveSettings:
             "doc": "What a target counts in the loss, by its behavior: {purchase = 5.0}; 1 where not named, 0 for "
             'nothing. For next items; with `head = "pair"`, what a behavior\'s probability counts in the score.'
         },
+    )
+    pretrain_epochs: int = field(
+        default=0,
+        metadata={
+            "doc": "Before the training proper: passes in which hidden items, and attributes, are guessed from both "
+            "sides. For encoders that can look both ways, and next items."
+        },
+    )
+    pretrain_attributes: tuple[str, ...] = field(
+        default=(),
+        metadata={"doc": "Columns of the catalog whose values are guessed then, such as `categories` (`A>B|A>C`)."},
     )
     l1: float = field(default=0.0, metadata={"doc": "Weight of the absolute sum of the encoder's weights."})
     precision: Literal["auto", "float32", "bfloat16"] = field(
@@ -154,10 +165,30 @@ def filled(recipe: Recipe) -> Recipe:
         )
     if loop.checkpointing:
         _check_blocks(model["encoder"])
+    _check_pretraining(goal, model)
     check_weights(model.get("also", ()), goal.task_weights, goal.head_weights or {})
-    train_table = {**asdict(goal), **asdict(loop)}
+    train_table = {**asdict(goal), **asdict(loop), "pretrain_attributes": list(goal.pretrain_attributes)}
+    for key in () if goal.pretrain_epochs else ("pretrain_epochs", "pretrain_attributes"):
+        del train_table[key]
     known = {key: value for key, value in train_table.items() if value is not None}
     return replace(recipe, model=model, train=known, recommend=recommend)
+
+
+def _check_pretraining(goal: ObjectiveSettings, model: Mapping[str, Any]) -> None:
+    """Refuse a pre-training that could not be, or a key of it without the other."""
+    if goal.pretrain_epochs < 0 or bool(goal.pretrain_epochs) != bool(goal.pretrain_attributes):
+        raise RecipeError(
+            f"[train] pretrain_epochs = {goal.pretrain_epochs} with pretrain_attributes = "
+            f"{list(goal.pretrain_attributes)}: each needs the other.",
+            hint='Write pretrain_epochs = 10 and pretrain_attributes = ["categories"], or neither.',
+        )
+    able = looks_both_ways(model) and model["framing"] == "next" and model["head"] == "next_item"
+    if goal.pretrain_epochs and not able:
+        raise RecipeError(
+            '[train] pretrain_epochs needs an encoder that can look both ways, framing = "next" and '
+            'head = "next_item".',
+            hint='Remove it, or choose encoder = "transformer".',
+        )
 
 
 def _filled_content(table: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:

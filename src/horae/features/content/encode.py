@@ -26,7 +26,7 @@ from horae.features.content.texts import MAX_CHARS, coverage, plain_text, text_c
 from horae.features.content.vectors import ContentVectors, launch_times
 from horae.schema import ITEM, DataReport, Step
 
-__all__ = ["CacheWish", "encode_catalog", "encode_images", "encode_texts"]
+__all__ = ["CacheWish", "encode_catalog", "encode_images", "encode_texts", "ids_of", "report_on"]
 
 KEPT_AT_ONCE: Final = 1_024
 """A run that is killed loses at most so many."""
@@ -135,7 +135,7 @@ def encode_catalog(
         MissingExtraError: The encoder needs an extra that is not installed.
         StoreError: A cache that was named cannot be used.
     """
-    ids = _ids(catalog)
+    ids = ids_of(catalog)
     report = DataReport("catalog", catalog.height, catalog.height)
     vectors, encoders, told = {}, {}, None
     if columns is None or len(columns) or images is None:
@@ -146,13 +146,15 @@ def encode_catalog(
             vectors["text"] = _encoded(texts, text, _cache_of(cache, text), advance)
         encoders["text"] = text.name
         told = coverage(catalog, named, max_chars)
-        _report(report, "text", ids, vectors["text"], f"{', '.join(named)}; {len(set(texts) - {''}):,} different texts")
+        report_on(
+            report, "text", ids, vectors["text"], f"{', '.join(named)}; {len(set(texts) - {''}):,} different texts"
+        )
     if images is not None:
         pictures = catalog[text_columns(catalog, [images])[0]].to_list()
         image = _image_encoder(image_encoder) if isinstance(image_encoder, str) else image_encoder
         vectors["image"] = encode_images(pictures, image, cache=cache, progress=progress)
         encoders["image"] = image.name
-        _report(report, "image", ids, vectors["image"], images)
+        report_on(report, "image", ids, vectors["image"], images)
     return ContentVectors(
         ids,
         {name: np.vstack([np.zeros((1, one.shape[1]), np.float32), one]) for name, one in vectors.items()},
@@ -241,7 +243,12 @@ def _image_encoder(name: str) -> ImageEncoder:
     return ColorEncoder() if name == "colors" else FolderImageEncoder(folder_of(name))
 
 
-def _ids(catalog: pl.DataFrame) -> pl.Series:
+def ids_of(catalog: pl.DataFrame) -> pl.Series:
+    """The catalog's ids.
+
+    Raises:
+        DataError: There are none, one is missing, or one is there twice.
+    """
     if ITEM not in catalog.columns:
         found = ", ".join(catalog.columns[:8])
         raise DataError(f"The catalog has no column {ITEM}; it has {found}.", hint=f"Name one column {ITEM}.")
@@ -254,7 +261,8 @@ def _ids(catalog: pl.DataFrame) -> pl.Series:
     return ids
 
 
-def _report(report: DataReport, modality: str, ids: pl.Series, vector_NC: FloatArray, made_of: str) -> None:
+def report_on(report: DataReport, modality: str, ids: pl.Series, vector_NC: FloatArray, made_of: str) -> None:
+    """Say what vectors were made of, and whose are missing."""
     without = ids.filter(pl.Series(~vector_NC.any(axis=1)))
     report.add(Step(f"{modality}_from", "understood", len(ids) - len(without), f"made of {made_of}"))
     if len(without):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from horae.errors import DataError
+from horae.features.content.attributes import encode_attributes
 from horae.features.content.choosing import text_encoder
 from horae.features.content.encode import encode_catalog
 from horae.features.content.encoder import FloatArray, TextEncoder
@@ -253,8 +254,12 @@ def _chosen(settings: ContentSettings, catalog: pl.DataFrame) -> tuple[ContentSe
 
 
 def _encoded(catalog: pl.DataFrame, settings: ContentSettings, hashed: HashedEncoder | None) -> ContentVectors:
+    attributes = encode_attributes(catalog, settings.attributes) if settings.attributes else None
+    if settings.text == "none" and settings.image == "none":
+        assert attributes is not None
+        return attributes
     encoder: str | TextEncoder = hashed if hashed is not None else settings.text
-    return encode_catalog(
+    made = encode_catalog(
         catalog,
         list(settings.columns) if settings.text != "none" else [],
         encoder if settings.text != "none" else "hashed",
@@ -262,6 +267,7 @@ def _encoded(catalog: pl.DataFrame, settings: ContentSettings, hashed: HashedEnc
         image_encoder=settings.image if settings.image != "none" else "colors",
         max_chars=settings.max_chars,
     )
+    return made if attributes is None else made.join(attributes)
 
 
 def _same_width(fresh: ContentVectors, name: str, reduction: Reduction) -> None:

@@ -28,6 +28,10 @@ class ContentSettings:
         default=(),
         metadata={"doc": "Columns of text, in this order; empty: those of the catalog that are known by their names."},
     )
+    attributes: tuple[str, ...] = field(
+        default=(),
+        metadata={"doc": "Columns of values that many items share: `categories` (`A>B|A>C`), brands, lists of tags."},
+    )
     image: str = field(
         default="none",
         metadata={"doc": "Encoder of the catalog's pictures: `colors`, a local folder of a vision model, or `none`."},
@@ -60,9 +64,9 @@ class ContentSettings:
     @property
     def names_any(self) -> bool:
         """Is there any source of vectors?"""
-        return self.text != "none" or self.image != "none" or bool(self.vectors)
+        return self.needs_catalog or bool(self.vectors)
 
     @property
     def needs_catalog(self) -> bool:
         """Do they come from the catalog?"""
-        return self.text != "none" or self.image != "none"
+        return self.text != "none" or self.image != "none" or bool(self.attributes)

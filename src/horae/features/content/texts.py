@@ -18,7 +18,7 @@ import polars as pl
 
 from horae.errors import DataError
 
-__all__ = ["MAX_CHARS", "TEXT_COLUMNS", "coverage", "plain_text", "text_columns", "texts_of"]
+__all__ = ["MAX_CHARS", "TEXT_COLUMNS", "coverage", "levels_of", "plain_text", "text_columns", "texts_of"]
 
 MAX_CHARS: Final = 4_000
 """Of an item's text. Encoders read some 100 to 500 tokens at most; a longer text costs time and changes nothing."""
@@ -56,6 +56,14 @@ def plain_text(value: Any, max_chars: int = MAX_CHARS) -> str:
         text = ", ".join(dict.fromkeys(filter(None, map(str.strip, _LEVELS.split(text)))))
     text = _UNSEEN.sub(" ", unicodedata.normalize("NFKC", text))
     return " ".join(text.split())[:max_chars].rstrip()
+
+
+def levels_of(value: Any, max_chars: int = MAX_CHARS) -> list[str]:
+    """A cell's values: the levels of hierarchies (`A>B|A>C` has A, B and C), or the one value; each once."""
+    if not isinstance(value, str):
+        text = plain_text(value, max_chars)
+        return [text] if text else []
+    return list(dict.fromkeys(filter(None, (plain_text(one, max_chars) for one in _LEVELS.split(value)))))
 
 
 def _decoded(value: str | bytes) -> str:
