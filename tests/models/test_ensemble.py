@@ -29,6 +29,9 @@ class Fixed(ByHistory):
         self.scores, self.num_items = tuple(arrays["scores"].tolist()), num_items
         return self
 
+    def _grow(self, num):
+        self.scores += (0.0,) * num
+
     def _scores(self, batch):
         return np.array([[0.0, *self.scores]] * len(batch), dtype=np.float32)
 

@@ -311,16 +311,6 @@ def made_ready(network: Network, sequences: Sequences, recipe: Recipe, seed: int
     if network.upcoming is not None:
         network.upcoming.look_at(sequences, watched)
         objective = Joint(objective, goal.task_weights or "fixed", goal.head_weights or {})
-    near = goal.item_start == "neighbours" or (goal.item_start == "auto" and recipe.model["head"] != "value")
-    begin = partial(begin_near_neighbours, network, sequences, seed) if near else None
-    where = where if where.folder is None else replace(where, folder=where.folder / phase)
-    board = None if where.tensorboard is None else where.tensorboard / phase
-    earlier = Trained()
-    if goal.pretrain_epochs:
-        labels = labels_of(sequences.items, catalog, goal.pretrain_attributes)
-        its_loop = replace(loop, epochs=goal.pretrain_epochs)
-        earlier = pretrain(network, labels, sequences, its_loop, seed, where, progress, begin, repr(goal))
-        begin = None
     network.items.touched_rows = goal.item_rows == "touched" or (
         goal.item_rows == "auto" and goal.loss in DRAWING and network.num_items >= TOUCHED_FROM_ITEMS
     )

@@ -256,9 +256,9 @@ class PairObjective:
     def prepare(self, network: Network, value_N: Tensor) -> None:
         """Nothing: values play no part."""
 
-    def steps(self, network: Network, framed: Framed) -> list[Step]:
+    def steps(self, network: Network, framed: Framed, whole: Framed | None = None) -> list[Step]:
         """One step, over the positions after which something happened."""
-        item_BL, behavior_BL = self._happened(network, framed)
+        item_BL, behavior_BL = self._happened(framed, network.causal)
         index_N = item_BL.flatten().nonzero().squeeze(1)
         if len(index_N) == 0:
             return []
@@ -272,7 +272,16 @@ class PairObjective:
         logit_NSC = head.logits(h_NK[:, None] + e_NSK)
         behavior_N = behavior_BL.flatten()[index_N]
         loss = binary_pairs(logit_NSC[:, 0], behavior_N, logit_NSC[:, 1:], drawn_NS == own_N[:, None])
+        if whole is not None:
+            loss = loss * (self._count(framed, network.causal) / self._count(whole, network.causal))
         return [(list(network.parameters()), loss)]
+
+    def counted(self, framed: Framed) -> Tensor:
+        """Positions after which something happened."""
+        return self._count(framed, True)
+
+    def _count(self, framed: Framed, causal: bool) -> Tensor:
+        return (self._happened(framed, causal)[0] > 0).sum()
 
     def state(self) -> dict[str, Tensor]:
         """The sampler's generator."""
@@ -282,10 +291,10 @@ class PairObjective:
         """The inverse of `state`."""
         self.negatives.load_state(state["negatives"])
 
-    def _happened(self, network: Network, framed: Framed) -> tuple[Tensor, Tensor]:
+    def _happened(self, framed: Framed, causal: bool) -> tuple[Tensor, Tensor]:
         """Items and behaviors of the targets, and of what was refused right after a position."""
         item_BL, behavior_BL = framed.target_BL, framed.target_behavior_BL
-        if self.refuses_C is None or not network.causal:  # masked: what stands after a position is no answer
+        if self.refuses_C is None or not causal:  # masked: what stands after a position is no answer
             return item_BL, behavior_BL
         events = (framed.batch.item_BL, framed.batch.behavior_BL)
         next_item_BL, next_behavior_BL = (F.pad(x_BL[:, 1:], (0, 1)) for x_BL in events)

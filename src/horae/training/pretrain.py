@@ -143,7 +143,7 @@ class PretrainingObjective:
     def prepare(self, network: Network, value_N: Tensor) -> None:
         """Nothing: values play no part."""
 
-    def steps(self, network: Network, framed: Framed) -> list[Step]:
+    def steps(self, network: Network, framed: Framed, whole: Framed | None = None) -> list[Step]:
         """One step, over the hidden events."""
         assert isinstance(network, Pretraining)
         index_N = framed.target_BL.flatten().nonzero().squeeze(1)
@@ -151,15 +151,26 @@ class PretrainingObjective:
             return []
         h_ND = network.encoded(framed.batch).flatten(0, 1).index_select(0, index_N)
         target_N = framed.target_BL.flatten()[index_N]
-        loss = full_softmax(network.head.states(h_ND), network.item_vectors(), target_N)
+        share, share_known = (1.0, 1.0) if whole is None else self._shares(framed, whole)
+        loss = share * full_softmax(network.head.states(h_ND), network.item_vectors(), target_N)
         label_NA = self._labels(target_N)
         known_N = label_NA.any(dim=1)
         if known_N.any():
             items_N = target_N[known_N]
             of_item = attribute_loss(network.attributes_of_items(items_N), label_NA[known_N])
             of_place = attribute_loss(network.attributes_of_places(h_ND[known_N]), label_NA[known_N])
-            loss = loss + ATTRIBUTES_WEIGH * (of_item + of_place)
+            loss = loss + share_known * ATTRIBUTES_WEIGH * (of_item + of_place)
         return [(list(network.parameters()), loss)]
+
+    def counted(self, framed: Framed) -> Tensor:
+        """Hidden events."""
+        return (framed.target_BL > 0).sum()
+
+    def _shares(self, piece: Framed, whole: Framed) -> tuple[float, float]:
+        """A piece's share of the hidden events, and of those whose item has attributes."""
+        targets = [one.target_BL[one.target_BL > 0] for one in (piece, whole)]
+        known = [int(self._labels(target_N).any(dim=1).sum()) for target_N in targets]
+        return len(targets[0]) / len(targets[1]), known[0] / max(known[1], 1)
 
     def state(self) -> dict[str, Tensor]:
         """Nothing: no draws."""
