@@ -132,8 +132,8 @@ def test_only_unknown_items_is_an_unknown_id(recommender):
 def test_small_blocks_and_large_ones_give_the_same_lists(recommender, monkeypatch):
     users = recommender.sequences.users.all
     whole = recommender.recommend(users=users, k=5).frame
-    monkeypatch.setattr("horae.recommend.recommender.SCORES_IN_MEMORY", 40)
-    monkeypatch.setattr("horae.recommend.recommender.BATCH_TOKENS", 7)
+    monkeypatch.setattr("horae.recommend.answering.SCORES_IN_MEMORY", 40)
+    monkeypatch.setattr("horae.recommend.answering.BATCH_TOKENS", 7)
     pieces = recommender.recommend(users=users, k=5).frame
     assert whole.drop("score").equals(pieces.drop("score"))
     assert np.allclose(whole["score"], pieces["score"], atol=1e-4)
@@ -170,7 +170,7 @@ def test_over_another_log_the_old_split_is_gone_and_it_can_be_saved(recommender,
 def test_similar_items_never_stand_all_by_all_in_memory(recommender, monkeypatch):
     items = recommender.items.all
     whole = recommender.similar(items, k=3).frame
-    monkeypatch.setattr("horae.recommend.recommender.SCORES_IN_MEMORY", 40)
+    monkeypatch.setattr("horae.recommend.answering.SCORES_IN_MEMORY", 40)
     largest = []
     from horae.recommend import recommender as module
 

@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
-from torch import Tensor
 
 from horae.errors import DataError, HoraeError, UnknownIdError
 from horae.features.content.of_items import ItemContent
@@ -29,24 +28,22 @@ from horae.models.base import Following, Model
 from horae.models.compose import context_of
 from horae.recipe import Recipe
 from horae.recommend.adding import Added, add_items, num_trained
+from horae.recommend.answering import NO_COUNTS, NO_RANKS, Answering
 from horae.recommend.approximate import recall
 from horae.recommend.by_profile import ByProfile
 from horae.recommend.calibration import Calibration
 from horae.recommend.context import asked_in, context_notes
 from horae.recommend.listing import FALLBACKS, frame_of, notes_of
-from horae.recommend.pairs import exact_scores, ranks_in
-from horae.recommend.rank import MINUS_INFINITY, Answer, Hidden, Targets, ranks_of, top
+from horae.recommend.pairs import exact_scores
+from horae.recommend.rank import MINUS_INFINITY, Answer, Hidden, Targets, top
 from horae.recommend.requests import HistoryLike, names_of, requests_of
-from horae.recommend.rerank.reranker import Reranking, Spent
-from horae.recommend.rules.meaning import Moment
+from horae.recommend.rerank.reranker import Spent
 from horae.recommend.scan import Scan
-from horae.recommend.search import Finder, Search, Vectors
+from horae.recommend.search import Search, Vectors
 from horae.recommend.strategy.learned import Learned
-from horae.recommend.strategy.plan import Plan
 from horae.recommend.strategy.settings import RecommendSettings
 from horae.recommend.strategy.shaper import Shaper
-from horae.schema import ITEM, USER, Events, HistoryEvent, Id, IndexArray, Recommendations, Requests
-from horae.sequences.batch import bucket, encode
+from horae.schema import ITEM, Events, HistoryEvent, Id, IndexArray, Recommendations, Requests
 from horae.sequences.clock import to_seconds
 from horae.sequences.history import Histories, Sequences
 from horae.sequences.vocabulary import Vocabulary
@@ -55,16 +52,6 @@ if TYPE_CHECKING:
     from horae.data.split import Split
 
 __all__ = ["Calibration", "RecommendSettings", "Recommender"]
-
-BATCH_TOKENS = 32_768
-SCORES_IN_MEMORY = 6_000_000
-"""Scores held at once (24 MB): blocks of requests are cut so that users x items never stands in memory. Allocators keep
-pieces of up to 32 MB for reuse; larger ones they fetch from the system, page by page, every time."""
-SEARCHED_AT_ONCE = 4_096
-LISTED = 20
-"""Where ranks are asked for, lists that a strategy makes are made so long: a rank in one of them is its place."""
-NO_COUNTS = np.empty(0, dtype=np.int64)
-NO_RANKS = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
 @dataclass(eq=False)
@@ -115,6 +102,10 @@ class Recommender:
         """Let a model that goes on with the log go on with this one; once after its fit, and for another log."""
         if isinstance(self.model, Following):
             self.model = self.model.following(self.sequences)
+
+    @property
+    def _answering(self) -> Answering:
+        return Answering(self)
 
     @cached_property
     def search(self) -> Search:
@@ -224,10 +215,10 @@ class Recommender:
             asked = requests_of(users, histories, k, at, exclude, only, seen, filter, rules, strategy, context, profile)
         cut = self.histories(asked)
         plan = self.shaper.plan(asked)
-        told_BA = self._told(asked, cut)
+        told_BA = self._answering.profiles(asked, cut)
         profiled_B = None if told_BA is None else np.asarray((told_BA >= 0).any(axis=1))
         reranking = self.shaper.reranking(plan)
-        answers = list(self._in_order(asked, cut, None, asked.k, plan, reranking))
+        answers = list(self._answering.answers(asked, cut, None, asked.k, plan, reranking))
         looked_at = plan is not None and plan.uses_context
         notes = [
             *notes_of(asked, cut, self.sequences, str(self.card.get("fallback", {}).get("name", "")), profiled_B),
@@ -262,7 +253,7 @@ class Recommender:
         """
         plan = None if raw else self.shaper.plan(requests)
         reranking = None if raw else self.shaper.reranking(plan)
-        yield from self._in_order(requests, self.histories(requests), targets, depth, plan, reranking)
+        yield from self._answering.answers(requests, self.histories(requests), targets, depth, plan, reranking)
         if reranking is not None and spent is not None:
             spent.add(reranking.spent)
 
@@ -270,13 +261,13 @@ class Recommender:
         self, requests: Requests, wanted: Sequence[str]
     ) -> Iterator[tuple[IndexArray, npt.NDArray[np.float32], dict[str, npt.NDArray[np.float64]]]]:
         """What a blend is made of, block by block: which requests, their scores (hidden: minus infinity), the parts."""
-        plan, histories = self.shaper.parts(wanted), self.histories(requests)
+        plan, histories, answering = self.shaper.parts(wanted), self.histories(requests), self._answering
         seen = self.include_seen if requests.seen is None else requests.seen
-        for rows, _ in self._parts(histories, dense=True):
+        for rows, _ in answering.blocks(histories, dense=True):
             block = histories.take(rows)
             with torch.inference_mode():
-                scores_BI = self._hidden(block, None, seen).mask(self._scores(block)).float().cpu().numpy()
-            yield rows, scores_BI, plan.parts(scores_BI, block, self._moments(requests, rows, block))
+                scores_BI = answering.hidden(block, None, seen).mask(answering.scores(block)).float().cpu().numpy()
+            yield rows, scores_BI, plan.parts(scores_BI, block, answering.moments(requests, rows, block))
 
     def index_recall(self, k: int = 10, users: int = 1_000) -> float:
         """The share of the exact best k that the run's index finds, over the first users; 1 where it is exact.
@@ -284,13 +275,13 @@ class Recommender:
         Raises:
             MissingExtraError: The index is approximate and `faiss` is not installed.
         """
-        finder = self._finder()
-        cut = self.sequences.all()
+        answering, cut = self._answering, self.sequences.all()
+        finder = answering.finder()
         known = cut.take(np.flatnonzero(cut.lengths)[:users])
         if finder is None or isinstance(finder, Scan) or not len(known):
             return 1.0
         with torch.inference_mode():
-            h_BD = torch.cat([self._states(known.take(rows)) for rows in self._blocks(known, finder)])
+            h_BD = torch.cat([answering.states(known.take(rows)) for rows in answering.buckets(known, finder)])
             nothing = torch.empty(0, dtype=torch.int64, device=self.device)
             return recall(finder.top, Scan(finder.e_ID), h_BD, k, Hidden(nothing, nothing))
 
@@ -316,16 +307,16 @@ class Recommender:
         pairs = Targets(wanted, np.concatenate([[0], np.cumsum(counts)]))
         scores = np.full(len(wanted), np.nan, dtype=np.float32)
         histories = self.histories(requests)
-        for rows, finder in self._parts(histories):
+        for rows, finder in self._answering.blocks(histories):
             block = histories.take(rows)
             request_P = torch.from_numpy(np.repeat(np.arange(len(rows)), counts[rows])).to(self.device)
             item_P = torch.from_numpy(pairs.take(rows).item).to(self.device)
             where = np.concatenate([np.arange(pairs.offsets[row], pairs.offsets[row + 1]) for row in rows])
             with torch.inference_mode():
                 if finder is None:
-                    score_P = self._scores(block)[request_P, item_P]
+                    score_P = self._answering.scores(block)[request_P, item_P]
                 else:
-                    score_P = exact_scores(finder.e_ID, self._states(block), request_P, item_P)
+                    score_P = exact_scores(finder.e_ID, self._answering.states(block), request_P, item_P)
             scores[where] = score_P.cpu().numpy()
         score = pl.Series("score", scores)
         probability = self.calibration.probability(score) if self.calibration else pl.Series([None] * len(score))
@@ -348,7 +339,7 @@ class Recommender:
         with torch.no_grad():
             unit_ID = torch.nn.functional.normalize(vectors().float(), dim=1)
         answers = []
-        for rows in self._pieces(np.arange(len(index))):
+        for rows in self._answering.pieces(np.arange(len(index))):
             scores_BI = unit_ID[index[rows]] @ unit_ID.T
             scores_BI[:, 0] = MINUS_INFINITY
             scores_BI[torch.arange(len(rows)), index[rows]] = MINUS_INFINITY
@@ -435,196 +426,10 @@ class Recommender:
         assert requests.users is not None
         return sequences.of_users(sequences.users.indices(requests.users), at)
 
-    def _finder(self) -> Finder | None:
-        return self.search.finder(self.model, self.recipe.recommend.get("index", "exact"))
-
-    def _in_order(
-        self,
-        requests: Requests,
-        histories: Histories,
-        targets: Targets | None,
-        depth: int,
-        plan: Plan | None,
-        reranking: Reranking | None,
-    ) -> Iterator[Answer]:
-        """The answers; where a recipe asks, their tops in a language model's order."""
-        if reranking is None:
-            yield from self._answers(requests, histories, targets, depth, plan)
-            return
-        for answer in self._answers(requests, histories, targets, reranking.depth(depth), plan):
-            yield reranking.of(answer, histories.take(answer.rows), depth)
-
-    def _answers(
-        self,
-        requests: Requests,
-        histories: Histories,
-        targets: Targets | None,
-        depth: int,
-        plan: Plan | None = None,
-    ) -> Iterator[Answer]:
-        gate_I = None if plan is None else plan.gate()
-        shapes = plan is not None and gate_I is None
-        allowed_I = self._allowed(requests, gate_I)
-        seen = self.include_seen if requests.seen is None else requests.seen
-        told_BA = self._told(requests, histories)
-        for rows, finder in self._parts(histories, dense=shapes):
-            block, told = histories.take(rows), None if told_BA is None else told_BA[rows]
-            hidden = self._hidden(block, allowed_I, seen)
-            mine = Targets.none(len(rows)) if targets is None else targets.take(rows)
-            request_P = np.repeat(np.arange(len(rows)), np.diff(mine.offsets))
-            with torch.inference_mode():
-                if plan is not None and shapes:
-                    yield self._shaped(plan, requests, rows, block, hidden, request_P, mine, depth, told)
-                    continue
-                if finder is None:
-                    scores_BI = hidden.mask(self._scores(block, told))
-                    best = top(scores_BI, depth)
-                    ranked = ranks_of(scores_BI.cpu().numpy(), request_P, mine.item) if len(mine.item) else NO_RANKS
-                else:
-                    h_BD = self._states(block)
-                    best = finder.top(h_BD, depth, hidden)
-                    ranked = ranks_in(finder.e_ID, h_BD, request_P, mine.item, hidden) if len(mine.item) else NO_RANKS
-            candidates_B = NO_COUNTS if targets is None else hidden.candidates(len(rows), len(self.items))
-            yield Answer(rows, *best, candidates_B, block.lengths == 0, *ranked, mine.offsets)
-
-    def _shaped(
-        self,
-        plan: Plan,
-        requests: Requests,
-        rows: IndexArray,
-        block: Histories,
-        hidden: Hidden,
-        request_P: IndexArray,
-        mine: Targets,
-        depth: int,
-        told: IndexArray | None,
-    ) -> Answer:
-        """A block's answer where more than the model's scores decides."""
-
-        def fallback() -> npt.NDArray[np.float32]:
-            scores_BI = self.fallback.score(encode(block, self.fallback.max_len)).to(self.device)
-            return hidden.mask(scores_BI).float().cpu().numpy()
-
-        scores_BI = hidden.mask(self._scores(block, told)).float().cpu().numpy().copy()
-        moments = self._moments(requests, rows, block)
-        name = str(self.card.get("fallback", {}).get("name", "fallback")).replace("_", " ")
-        length = depth if not len(mine.item) else max(depth, LISTED)
-        length = length if plan.slot is None else max(length, plan.k)
-        shaped = plan.shape(scores_BI, block, moments, fallback, length, fallback_name=name)
-        candidates_B = (shaped.scores_BI > MINUS_INFINITY).sum(axis=1)
-        ranked = shaped.ranks(request_P, mine.item) if len(mine.item) else NO_RANKS
-        lists = (shaped.items_BK[:, :depth], shaped.scores_BK[:, :depth])
-        content_BK = None if shaped.content_BK is None else shaped.content_BK[:, :depth]
-        return Answer(rows, *lists, candidates_B, shaped.fallback_B, *ranked, mine.offsets, shaped.why, content_BK)
-
-    def _moments(self, requests: Requests, rows: IndexArray, block: Histories) -> list[Moment]:
-        """When and in what context each request asks; one that is not cut from a log asks at the log's end."""
-        now_B = block.request_time_B
-        if requests.rows is None and np.isnan(now_B).any():
-            now_B = np.where(np.isnan(now_B), self.sequences.newest, now_B)
-        nothing: Mapping[str, Any] = {}
-        contexts = [nothing] * len(rows) if requests.context is None else [requests.context[row] for row in rows]
-        return [Moment(now, context) for now, context in zip(now_B.tolist(), contexts, strict=True)]
-
     def _item_vectors(self) -> npt.NDArray[np.float32]:
         assert isinstance(self.model, Vectors)
         with torch.no_grad():
             return self.model.item_vectors().float().cpu().numpy()
-
-    def _parts(self, histories: Histories, *, dense: bool = False) -> Iterator[tuple[IndexArray, Finder | None]]:
-        """Requests to answer together, and what finds their items; strangers are never among others."""
-        finder = None if dense else self._finder()
-        strange_B = histories.lengths == 0
-        known, strange = (np.flatnonzero(mask_B) for mask_B in (~strange_B, strange_B))
-        for block in self._blocks(histories.take(known), finder):
-            yield known[block], finder
-        for block in self._pieces(strange):
-            yield block, None
-
-    def _blocks(self, histories: Histories, finder: Finder | None = None) -> Iterator[IndexArray]:
-        lengths = histories.lengths
-        if self.model.max_len is not None:
-            lengths = np.minimum(lengths, self.model.max_len)
-        for batch in bucket(lengths, BATCH_TOKENS):
-            yield from self._pieces(batch) if finder is None else self._pieces(batch, SEARCHED_AT_ONCE)
-
-    def _pieces(self, rows: IndexArray, most: int | None = None) -> Iterator[IndexArray]:
-        """At most so many rows at once; as many as their scores fit in memory where it is not said."""
-        most = most or max(1, SCORES_IN_MEMORY // (len(self.items) + 1))
-        yield from (rows[start : start + most] for start in range(0, len(rows), most))
-
-    def _scores(self, block: Histories, told_BA: IndexArray | None = None) -> Tensor:
-        """Scores of a block, ours to change; a block of strangers is scored by the fallback, and by their profiles."""
-        if not block.lengths.any():
-            scores_BI = self.fallback.score(encode(block, self.fallback.max_len)).to(self.device)
-            return (
-                scores_BI if told_BA is None or self.by_profile is None else self.by_profile.lifted(scores_BI, told_BA)
-            )
-        return self.model.score(encode(block, self.model.max_len, self.device))
-
-    def _told(self, requests: Requests, histories: Histories) -> IndexArray | None:
-        """What profiles say of each request, for `ByProfile`; None where nobody has one, or nobody is a stranger.
-
-        Raises:
-            DataError: A profile that this run cannot read.
-        """
-        if self.by_profile is None:
-            if requests.profile is not None:
-                raise DataError(
-                    "This run was trained without profiles, so a profile tells it nothing.",
-                    hint="Train it with profiles: horae train EVENTS --profiles FILE.",
-                )
-            return None
-        if requests.profile is not None:
-            return self.by_profile.told(requests.profile)
-        strange_B = histories.lengths == 0
-        if self.profiles is None or requests.users is None or not strange_B.any():
-            return None
-        return self._looked_up(requests.users, strange_B)
-
-    def _looked_up(self, users: pl.Series, strange_B: npt.NDArray[np.bool_]) -> IndexArray:
-        """The same of strangers in the table of profiles."""
-        assert self.by_profile is not None and self.profiles is not None
-        names = [attribute.name for attribute in self.by_profile.attributes]
-        table = self.profiles.select(pl.col(USER).cast(pl.String), *names)
-        asked = users.filter(pl.Series(strange_B)).cast(pl.String).rename(USER).to_frame()
-        found = asked.join(table, on=USER, how="left", maintain_order="left").drop(USER)
-        told_BA = np.full((len(users), len(names)), -1, dtype=np.int64)
-        told_BA[strange_B] = self.by_profile.told(found.to_dicts())
-        return told_BA
-
-    def _states(self, block: Histories) -> Tensor:
-        """What a network makes of a block of histories, to meet its item vectors."""
-        assert isinstance(self.model, Vectors)
-        return self.model.last(encode(block, self.model.max_len, self.device)).float()
-
-    def _hidden(self, block: Histories, allowed_I: Tensor | None, seen: bool) -> Hidden:
-        if seen:
-            nothing = torch.empty(0, dtype=torch.int64, device=self.device)
-            return Hidden(nothing, nothing, allowed_I)
-        request_P, item_P = (torch.from_numpy(column.astype(np.int64)) for column in block.pairs())
-        return Hidden(request_P.to(self.device), item_P.to(self.device), allowed_I)
-
-    def _allowed(self, requests: Requests, gate_I: npt.NDArray[np.bool_] | None = None) -> Tensor | None:
-        """The items that constraints and, where that is all they do, rules allow; None for all."""
-        if not requests.exclude and requests.only is None:
-            return None if gate_I is None else torch.from_numpy(gate_I).to(self.device)
-        allowed_I = np.full(len(self.items) + 1, requests.only is None)
-        if requests.only is not None:
-            known = self.items.indices(requests.only)
-            if not known.any():
-                raise UnknownIdError(
-                    f"None of the {len(requests.only)} items in `only` is in the run's item table.",
-                    hint="Give item ids as they stand in the log; `horae runs show` lists examples.",
-                )
-            allowed_I[known] = True
-        allowed_I[self.items.indices(requests.exclude)] = False
-        allowed_I[0] = False
-        if not allowed_I.any():
-            raise DataError("`exclude` and `only` together leave no item to recommend.", hint="Allow at least one.")
-        if gate_I is not None:
-            allowed_I &= gate_I
-        return torch.from_numpy(allowed_I).to(self.device)
 
     def _known_items(self, items: Sequence[Id]) -> IndexArray:
         index = self.items.indices(items)

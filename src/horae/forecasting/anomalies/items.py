@@ -21,7 +21,8 @@ from horae.forecasting.anomalies.cases import Cases
 from horae.forecasting.anomalies.signals import Signal
 from horae.forecasting.anomalies.tails import Side
 from horae.models.network import Network
-from horae.recommend.recommender import SCORES_IN_MEMORY, Recommender
+from horae.recommend.answering import SCORES_IN_MEMORY
+from horae.recommend.recommender import Recommender
 from horae.schema import ITEM, TARGET, TIMESTAMP, USER, Requests
 from horae.sequences.batch import bucket, encode
 from horae.sequences.history import Histories
