@@ -21,8 +21,8 @@ def recipes_page() -> Iterator[str]:
     from horae.features.content.settings import ContentSettings
     from horae.models.compose import model_keys
     from horae.models.encoders import ENCODERS
-    from horae.models.network import NetworkSettings
     from horae.models.opponents import settings_of
+    from horae.models.settings import NetworkSettings
     from horae.recommend.recommender import RecommendSettings
     from horae.training.loop import LoopSettings
     from horae.training.settings import ObjectiveSettings

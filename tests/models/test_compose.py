@@ -8,8 +8,9 @@ from horae.models.compose import compose, model_keys, resolved
 from horae.models.encoders import ENCODERS
 from horae.models.encoders.gru import GRU
 from horae.models.encoders.transformer import Transformer
-from horae.models.network import Network, NetworkSettings
+from horae.models.network import Network
 from horae.models.opponents import OPPONENTS
+from horae.models.settings import NetworkSettings
 from horae.recipe import load_recipe, to_toml
 
 RECIPES = [

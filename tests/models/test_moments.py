@@ -13,7 +13,7 @@ from torch import nn
 from horae.errors import RecipeError
 from horae.models.compose import compose
 from horae.models.moments import Moments, Time2Vec, without_some_times
-from horae.models.network import NetworkSettings
+from horae.models.settings import NetworkSettings
 
 DIM, DAY = 4, 86_400.0
 UNKNOWN = math.nan

@@ -4,7 +4,7 @@ from tests.models.batches import batch_of
 
 from horae.errors import RecipeError, RunError
 from horae.models.compose import compose
-from horae.models.network import NetworkSettings
+from horae.models.settings import NetworkSettings
 from horae.training.losses import full_softmax, sampled_softmax
 
 ITEMS = 20

@@ -23,8 +23,9 @@ from horae.models.ensemble import Ensemble, as_table, member_recipes
 from horae.models.history_features import HistoryFeatures
 from horae.models.history_numbers import features_of
 from horae.models.moments import Moments
-from horae.models.network import Network, NetworkSettings
+from horae.models.network import Network
 from horae.models.opponents import OPPONENTS, make_opponent, settings_of, variants
+from horae.models.settings import NetworkSettings
 from horae.recipe import Table, settings
 
 __all__ = ["compose", "context_of", "looks_both_ways", "model_keys", "reads_content", "resolved"]
