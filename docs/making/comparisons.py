@@ -129,7 +129,8 @@ def time_ablations(result: Mapping[str, Any]) -> Said:
         for switch, run in switches.items():
             told = "; ".join(_gap(without, gap) for without, gap in run.get("against", {}).items())
             what = f"{name}, time split, {switch}: ndcg@10", f"{name}，按时间切分，{switch}：ndcg@10"
-            yield what, f"{run['ndcg@10']:.4f}" + (f"; {told}" if told else "")
+            seeds = f" ({len(run['seeds'])} seeds)" if len(run["seeds"]) > 1 else ""
+            yield what, f"{run['ndcg@10']:.4f}{seeds}" + (f"; {told}" if told else "")
 
 
 def _gap(opponent: str, gap: Mapping[str, float]) -> str:
