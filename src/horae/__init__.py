@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from horae.data.clean import read_events
     from horae.data.impute import Imputer, ImputeSettings
+    from horae.data.merge import merge_logs
     from horae.data.outliers import Handled, OutlierSettings, handle_outliers
     from horae.data.scale import Scaler, fit_scaler
     from horae.data.settings import DataSettings
@@ -126,6 +127,7 @@ _HOME = {
     "forecast": "forecasting.events",
     "interests": "recommend.interests",
     "load": "recommend.run",
+    "merge_logs": "data.merge",
     "open_large": "sequences.prepared",
     "prepare_large": "sequences.prepared",
     "questionnaire": "recommend.questionnaire",
@@ -207,6 +209,7 @@ __all__ = [
     "impute",
     "interests",
     "load",
+    "merge_logs",
     "open_large",
     "prepare_large",
     "questionnaire",

@@ -106,3 +106,22 @@ def test_text_in_the_column_of_values_is_context(horae, tmp_path):
     file = tmp_path / "log.csv"
     file.write_text("user_id,item_id,timestamp,value\nu1,i1,1600000000,good\nu2,i2,1600000100,bad\n")
     assert "value_in_log" in horae("data", "describe", file).out
+
+
+def test_merge_joins_people_and_says_what_it_did(horae, log, tmp_path):
+    (tmp_path / "who.csv").write_text("platform,user_id,person_id\nshop,000,ada\napp,001,ada\n")
+    logs, out = (f"shop={log}", f"app={log}"), tmp_path / "merged.parquet"
+    ended = horae("data", "merge", *logs, "--identity", tmp_path / "who.csv", "-o", out, "--json")
+    assert ended.json["events"] == 960 and ended.json["users"] == 119
+    assert pl.read_parquet(out).filter(pl.col("user_id") == "ada")["platform"].unique().sort().to_list() == [
+        "app",
+        "shop",
+    ]
+    assert "of 1 people, 1 of them on more than one platform" in ended.err
+    core = horae("data", "merge", *logs, "-o", "-", "--set", "data.min_user_events=9", code=3)
+    assert "no event is left" in core.err
+
+
+@pytest.mark.parametrize("logs", [("events.csv",), ("a b=x.csv",), ("a=",), ("a=x.csv", "a=y.csv")])
+def test_merge_wants_a_name_for_each_log(horae, tmp_path, logs):
+    horae("data", "merge", *logs, "-o", tmp_path / "out.csv", code=2)

@@ -15,13 +15,14 @@ import numpy as np
 import polars as pl
 
 from horae.data.cleaning.order import micros, stable_order
+from horae.data.validity import KNOWN_AT, VALID_FROM, VALID_TO, valid_rows
 from horae.features.book import LineBlock, LineBook
 from horae.features.group import Column, Feature, Float32Array, Wishes
 from horae.features.moments import Moments
 from horae.features.recency import UNKNOWN
 from horae.features.scans import IndexArray
 from horae.features.spans import Window
-from horae.features.validity import KNOWN_AT, VALID_FROM, VALID_TO, KeyRows, valid_rows
+from horae.features.validity import KeyRows
 from horae.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["OTHER", "Circle", "Relations"]

@@ -12,12 +12,13 @@ from typing import ClassVar, Final
 import numpy as np
 import polars as pl
 
+from horae.data.validity import KNOWN_AT, ROW, VALID_FROM, VALID_TO, valid_rows
 from horae.errors import DataError
 from horae.features.book import ALL, LineBlock
 from horae.features.group import Column, Feature, Wishes, blank
 from horae.features.moments import Moments
 from horae.features.scans import IndexArray
-from horae.features.validity import KNOWN_AT, ROW, VALID_FROM, VALID_TO, KeyRows, valid_rows
+from horae.features.validity import KeyRows
 
 __all__ = ["Table", "Tables", "key_of"]
 

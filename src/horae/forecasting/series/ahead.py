@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 
 from horae.data.understanding.times import read_times
+from horae.data.validity import EVER, KNOWN_AT, NEVER, ROW, VALID_FROM, VALID_TO, valid_rows
 from horae.errors import DataError
 from horae.features.holidays import holiday_days
-from horae.features.validity import EVER, KNOWN_AT, NEVER, ROW, VALID_FROM, VALID_TO, valid_rows
 from horae.forecasting.series.every import Every, Floats, Ints
 
 if TYPE_CHECKING:
