@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from horae.data.clean import read_events
+    from horae.data.impressions import join_impressions
     from horae.data.impute import Imputer, ImputeSettings
     from horae.data.merge import merge_logs
     from horae.data.outliers import Handled, OutlierSettings, handle_outliers
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from horae.features.calendar import CalendarSettings
     from horae.features.compute import compute_features, write_features
     from horae.features.content.encode import encode_catalog, encode_images, encode_texts
+    from horae.features.content.sentiment import add_sentiment
     from horae.features.content.vectors import ContentVectors, read_vectors
     from horae.features.describing import describe
     from horae.features.settings import FeatureSettings
@@ -107,6 +109,7 @@ _HOME = {
     "Tuned": "training.tune",
     "UnknownIdError": "errors",
     "UserInterests": "recommend.interests",
+    "add_sentiment": "features.content.sentiment",
     "audit_features": "evaluation.feature_audit",
     "backtest": "evaluation.backtest.rolling",
     "compare": "training.compare",
@@ -126,6 +129,7 @@ _HOME = {
     "impute": "forecasting.imputing",
     "forecast": "forecasting.events",
     "interests": "recommend.interests",
+    "join_impressions": "data.impressions",
     "load": "recommend.run",
     "merge_logs": "data.merge",
     "open_large": "sequences.prepared",
@@ -189,6 +193,7 @@ __all__ = [
     "UnknownIdError",
     "UserInterests",
     "__version__",
+    "add_sentiment",
     "audit_features",
     "backtest",
     "compare",
@@ -208,6 +213,7 @@ __all__ = [
     "handle_outliers",
     "impute",
     "interests",
+    "join_impressions",
     "load",
     "merge_logs",
     "open_large",

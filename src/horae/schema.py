@@ -25,6 +25,7 @@ __all__ = [
     "EVENT_ORDER",
     "ITEM",
     "NOT_TARGETS",
+    "SHOWN",
     "TARGET",
     "TARGET_WEIGHT",
     "TIMESTAMP",
@@ -48,10 +49,11 @@ VALUE: Final = "value"
 EVENT_ORDER: Final = "event_order"
 TARGET: Final = "target"
 TARGET_WEIGHT: Final = "target_weight"
-CANONICAL: Final = (USER, ITEM, BEHAVIOR, TIMESTAMP, VALUE, EVENT_ORDER, TARGET, TARGET_WEIGHT)
+SHOWN: Final = "shown"
+CANONICAL: Final = (USER, ITEM, BEHAVIOR, TIMESTAMP, VALUE, EVENT_ORDER, TARGET, TARGET_WEIGHT, SHOWN)
 
 TIME_TYPE: Final = pl.Datetime("us", "UTC")
-NOT_TARGETS: Final = ("cancel", "return", "remove", "dislike", "unfollow")
+NOT_TARGETS: Final = ("cancel", "return", "remove", "dislike", "unfollow", "impression")
 """Behaviors that are history, but that nobody wants recommended, unless a recipe says so."""
 REFUSALS: Final = (*NOT_TARGETS, "skip", "hide")
 """Behaviors that say that somebody does not want the item, or does not want it any more."""
@@ -132,7 +134,8 @@ class Events:
             Datetime("us", "UTC"), null where unknown; `value` Float64, null where unknown; `event_order` Int64, unique
             within a user's line; `target` Boolean: may this event be what a recommendation is judged by; and
             `target_weight` Float64 from 0 to 1, only where `[data] weak_labels` or `skips` made it: what it counts in
-            training. Further columns are context.
+            training; and `shown` text, only where `join_impressions` made it: a JSON list of the items that its user
+            was shown before it and did not take, newest first. Further columns are context.
         report: What was done to get here.
     """
 

@@ -125,3 +125,15 @@ def test_merge_joins_people_and_says_what_it_did(horae, log, tmp_path):
 @pytest.mark.parametrize("logs", [("events.csv",), ("a b=x.csv",), ("a=",), ("a=x.csv", "a=y.csv")])
 def test_merge_wants_a_name_for_each_log(horae, tmp_path, logs):
     horae("data", "merge", *logs, "-o", tmp_path / "out.csv", code=2)
+
+
+def test_convert_lays_impressions_beside_what_was_taken_next(horae, tmp_path):
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\nu,a,1600000100\nu,b,1600000200\n")
+    (tmp_path / "shown.csv").write_text("user_id,item_id,timestamp\nu,x,1600000090\nu,y,1600000150\nu,z,1600000160\n")
+    given = ("--impressions", tmp_path / "shown.csv", "-o", tmp_path / "joined.parquet")
+    assert "3 of 3 impressions" in horae("data", "convert", tmp_path / "log.csv", *given).err
+    assert pl.read_parquet(tmp_path / "joined.parquet")["shown"].to_list() == ['["x"]', '["z", "y"]']
+    horae("data", "convert", tmp_path / "log.csv", *given, "--within", "45")
+    assert pl.read_parquet(tmp_path / "joined.parquet")["shown"].to_list() == ['["x"]', '["z"]']
+    horae("data", "convert", tmp_path / "log.csv", "--within", "45", "-o", "-", code=2)
+    horae("data", "convert", tmp_path / "log.csv", *given, "--within", "0", code=3)

@@ -82,7 +82,7 @@ def test_an_account_belongs_to_whoever_held_it_at_the_time():
     }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.integers(0, 12), min_size=2, max_size=6, unique=True), st.lists(st.integers(0, 12), min_size=1))
 def test_as_of_validity_is_what_a_loop_over_rows_finds(edges, days):
     edges = sorted(edges)

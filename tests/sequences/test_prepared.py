@@ -46,8 +46,9 @@ def in_small_parts(source: Path, folder: Path, part_rows: int = 6, **how) -> Pre
 
 def assert_same(one: Sequences, other: Sequences) -> None:
     assert one.flat.weight_N is other.flat.weight_N is None
+    assert one.flat.shown_NS is other.flat.shown_NS is None
     for name, array in vars(one.flat).items():
-        if name == "weight_N":
+        if name in ("weight_N", "shown_NS"):
             continue
         mine = getattr(other.flat, name)
         assert mine.dtype == array.dtype, name

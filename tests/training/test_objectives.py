@@ -46,6 +46,35 @@ def best_after(network, history):
         return int(network.score(batch_of([history])).argmax())
 
 
+class Always:
+    """Draws item 1, whatever is asked."""
+
+    log_q_I = None
+
+    def draw(self, *shape, device="cpu"):
+        return torch.ones(shape, dtype=torch.int64, device=device)
+
+
+@pytest.mark.parametrize("loss", ["sampled_softmax", "binary", "gbce"])
+def test_what_was_shown_before_a_target_is_a_negative_of_that_target_alone(loss):
+    data = framed([[1, 2, 3]])
+    shown_BLS = torch.zeros(*data.target_BL.shape, 2, dtype=torch.int32)
+    shown_BLS[0, 1] = torch.tensor([5, 4])  # before item 3: of the two, 5 is the newest
+    data = replace(data, shown_BLS=shown_BLS)
+    moved = {}
+    for most in (0, 1, 2):
+        network = network_of({"encoder": "gru"})
+        objective = NextItemObjective(loss, Always(), 1)
+        objective.impressions = most
+        ((_, value),) = objective.steps(network, data)
+        pieces = objective.steps(network, data, whole=data)
+        assert torch.equal(pieces[0][1], value)
+        value.backward()
+        gradients = next(p.grad for p in network.parameters() if p.grad is not None and p.shape[0] == 6)
+        moved[most] = {item for item in (4, 5) if gradients[item].abs().sum() > 0}
+    assert moved == {0: set(), 1: {5}, 2: {4, 5}}
+
+
 @pytest.mark.parametrize("table", ENCODERS, ids=lambda table: "-".join(table.values()))
 def test_every_encoder_learns_a_pattern_that_only_order_shows(table):
     network = network_of(table)

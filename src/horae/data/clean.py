@@ -28,6 +28,7 @@ from horae.schema import (
     CANONICAL,
     EVENT_ORDER,
     NOT_TARGETS,
+    SHOWN,
     TARGET,
     TARGET_WEIGHT,
     TIME_TYPE,
@@ -225,7 +226,7 @@ def _with_all_columns(frame: pl.DataFrame, report: DataReport) -> pl.DataFrame:
     if EVENT_ORDER in frame.columns:  # Events that are read again
         frame = frame.drop(ORDER_COLUMN, TARGET, strict=False).rename({EVENT_ORDER: ORDER_COLUMN})
     else:
-        for name in (TARGET, TARGET_WEIGHT):
+        for name in (TARGET, TARGET_WEIGHT, SHOWN):
             if name in frame.columns:
                 frame = frame.rename({name: f"{name}_in_log"})
                 report.add(Step(name, "changed", 0, f"the log's column {name!r} is called '{name}_in_log' here."))

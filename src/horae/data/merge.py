@@ -18,7 +18,7 @@ from horae.data.settings import DataSettings
 from horae.data.sources import read_table
 from horae.data.validity import EVER, NEVER, VALID_FROM, VALID_TO, valid_rows
 from horae.errors import DataError
-from horae.schema import BEHAVIOR, EVENT_ORDER, ITEM, TARGET, TARGET_WEIGHT, TIMESTAMP, USER, Events, Step
+from horae.schema import BEHAVIOR, EVENT_ORDER, ITEM, SHOWN, TARGET, TARGET_WEIGHT, TIMESTAMP, USER, Events, Step
 
 __all__ = ["BETWEEN", "PERSON", "PLATFORM", "merge_logs"]
 
@@ -87,8 +87,11 @@ def _check_logs(logs: Mapping[str, Events]) -> None:
 
 
 def _named(name: str, events: Events) -> pl.DataFrame:
-    """A log's rows with their platform; a column that it calls so itself gets another name."""
-    frame = events.frame.drop(EVENT_ORDER, TARGET)
+    """A log's rows with their platform; a column that it calls so itself gets another name.
+
+    What was shown is joined to the merged log, since its ids are those of one platform.
+    """
+    frame = events.frame.drop(EVENT_ORDER, TARGET, SHOWN, strict=False)
     own: dict[str, str] = {one: f"{one}_in_log" for one in (PLATFORM, PERSON) if one in frame.columns}
     texts = [pl.col(one).cast(pl.String) for one in (USER, BEHAVIOR)]
     return frame.rename(own).with_columns(*texts, pl.lit(name).alias(PLATFORM))

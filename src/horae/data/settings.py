@@ -49,7 +49,8 @@ class DataSettings:
         min_history: Users with fewer events are dropped, once, before the core is taken.
         min_user_events: k-core, users' side: taken together with `min_item_events` until nothing changes.
         min_item_events: k-core, items' side.
-        target_behaviors: Behaviors worth recommending; empty: all but cancel, return, remove, dislike, unfollow.
+        target_behaviors: Behaviors worth recommending; empty: all but cancel, return, remove, dislike, unfollow,
+            impression.
         repeat_targets: May an event on the same item as the one just before it be a target?
         weak_labels: What a target counts, by columns that say how it went: `{dwell_seconds = 30.0}` counts in full from
             30 on, in part below, and not at all from 0 down; of several columns the least counts.

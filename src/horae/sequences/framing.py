@@ -63,6 +63,7 @@ class Framed:
         target_value_BL: float32, the target's value, NaN where unknown.
         coming: The next event whether target or not, where that is asked.
         target_weight_BL: float32, what the target counts; None: 1 each.
+        shown_BLS: int32 item indices, 0 = none: shown before the target and not taken; None: nobody knows.
     """
 
     batch: SequenceBatch
@@ -71,6 +72,7 @@ class Framed:
     target_value_BL: Tensor
     coming: Coming | None = None
     target_weight_BL: Tensor | None = None
+    shown_BLS: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Framed:
         """The same elsewhere."""
@@ -81,6 +83,7 @@ class Framed:
             self.target_value_BL.to(device),
             None if self.coming is None else self.coming.to(device),
             None if self.target_weight_BL is None else self.target_weight_BL.to(device),
+            None if self.shown_BLS is None else self.shown_BLS.to(device),
         )
 
     def pieces(self, many: int) -> list[Framed]:
@@ -98,6 +101,7 @@ class Framed:
             self.target_value_BL[rows],
             None if self.coming is None else self.coming.take(rows),
             None if self.target_weight_BL is None else self.target_weight_BL[rows],
+            None if self.shown_BLS is None else self.shown_BLS[rows],
         )
 
 
@@ -295,6 +299,7 @@ def _framed(batch: SequenceBatch, flat: Flat, index_BL: IndexArray, wanted_BL: B
         torch.from_numpy(np.where(wanted_BL, flat.behavior_N[index_BL], 0).astype(np.int64)),
         torch.from_numpy(np.where(wanted_BL, flat.value_N[index_BL], np.float32("nan"))),
         target_weight_BL=None if flat.weight_N is None else torch.from_numpy(flat.weight_N[index_BL]),
+        shown_BLS=None if flat.shown_NS is None else torch.from_numpy(flat.shown_NS[index_BL]),
     )
 
 

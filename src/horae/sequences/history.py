@@ -20,6 +20,7 @@ from horae.data.understanding.values import LARGEST_VALUE
 from horae.schema import (
     BEHAVIOR,
     ITEM,
+    SHOWN,
     TARGET,
     TARGET_WEIGHT,
     TIMESTAMP,
@@ -55,6 +56,8 @@ class Flat:
         target_N: May this event be a target?
         feature_NF: Context as numbers (`ContextColumns`), NaN where unknown; no column where no network asks for one.
         weight_N: What each counts as a target, float32 from 0 to 1; None: 1 each.
+        shown_NS: int32 item indices that were shown before each and not taken, newest first, 0 after the last; None:
+            the log has no impressions.
     """
 
     item_N: npt.NDArray[np.int32]
@@ -64,6 +67,7 @@ class Flat:
     target_N: npt.NDArray[np.bool_]
     feature_NF: Floats
     weight_N: Floats | None = None
+    shown_NS: npt.NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.item_N)
@@ -71,12 +75,12 @@ class Flat:
     @classmethod
     def joined(cls, parts: Sequence[Flat]) -> Flat:
         """One after the other."""
-        columns = [f.name for f in fields(cls) if f.name != "weight_N"]
+        columns = [f.name for f in fields(cls) if f.name not in ("weight_N", "shown_NS")]
         joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
-        if all(part.weight_N is None for part in parts):
-            return cls(**joined)
-        ones = (np.ones(len(part), dtype=np.float32) if part.weight_N is None else part.weight_N for part in parts)
-        return cls(**joined, weight_N=np.concatenate(list(ones)))
+        if any(part.weight_N is not None for part in parts):
+            ones = (np.ones(len(part), dtype=np.float32) if part.weight_N is None else part.weight_N for part in parts)
+            joined["weight_N"] = np.concatenate(list(ones))
+        return cls(**joined)  # what was shown matters to training alone, and that joins nothing
 
     def take(self, index: slice | IndexArray) -> Flat:
         """The events at `index`; a slice gives views."""
@@ -373,7 +377,20 @@ def _flat(frame: pl.DataFrame, items: Vocabulary, behaviors: tuple[str, ...], co
         frame[TARGET].to_numpy(),
         context.of_frame(frame),
         frame[TARGET_WEIGHT].cast(pl.Float32).to_numpy() if TARGET_WEIGHT in frame.columns else None,
+        _shown(frame[SHOWN], items) if SHOWN in frame.columns else None,
     )
+
+
+def _shown(column: pl.Series, items: Vocabulary) -> npt.NDArray[np.int32]:
+    """Each event's list as item indices, known ones first."""
+    lists = pl.DataFrame({"event": np.arange(len(column)), "item": column.str.json_decode(pl.List(pl.String))})
+    each = lists.drop_nulls().explode("item").drop_nulls()
+    each = each.with_columns(pl.Series("index", items.indices(each["item"]))).filter(pl.col("index") > 0)
+    each = each.with_columns(pl.int_range(pl.len()).over("event").alias("place"))
+    longest = 0 if each.is_empty() else int(each["place"].to_numpy().max()) + 1
+    shown_NS = np.zeros((len(column), longest), dtype=np.int32)
+    shown_NS[each["event"].to_numpy(), each["place"].to_numpy()] = each["index"].to_numpy()
+    return shown_NS
 
 
 def _value(value: float | None) -> float:

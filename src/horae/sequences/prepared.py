@@ -321,4 +321,4 @@ def _file(column: str) -> str:
     return f"{column.removesuffix('_N')}.npy"
 
 
-assert {*DTYPES, "feature_NF", "weight_N"} == {field.name for field in fields(Flat)}
+assert {*DTYPES, "feature_NF", "weight_N", "shown_NS"} == {field.name for field in fields(Flat)}

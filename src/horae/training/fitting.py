@@ -42,7 +42,7 @@ from horae.training.calibrate import calibrate
 from horae.training.joint import Joint
 from horae.training.loop import CHOOSES, LoopSettings, Trained, Validate, train_network
 from horae.training.members import gather, members_of
-from horae.training.objectives import Objective, make_objective
+from horae.training.objectives import NextItemObjective, Objective, Penalised, make_objective
 from horae.training.options import Options
 from horae.training.pretrain import labels_of, pretrain
 from horae.training.progress import Boarded, Progress
@@ -303,6 +303,8 @@ def made_ready(network: Network, sequences: Sequences, recipe: Recipe, seed: int
     )
     if isinstance(network.head, Pair):
         network.head.set_worth(_worth(sequences, goal.target_weights, weight_of))
+    if goal.impression_negatives:
+        _tell_impressions(objective, sequences, goal.impression_negatives)
     objective.prepare(network, torch.tensor(sequences.flat.value_N))
     if network.features is not None:
         network.features.look_at(sequences, network.max_len)
@@ -320,6 +322,22 @@ def made_ready(network: Network, sequences: Sequences, recipe: Recipe, seed: int
 def _add_cost(trained: Trained, other: Trained) -> None:
     for figure in ("positions", "padding", "seconds", "cpu_seconds"):
         setattr(trained, figure, getattr(trained, figure) + getattr(other, figure))
+
+
+def _tell_impressions(objective: Objective, sequences: Sequences, most: int) -> None:
+    """Let what was shown stand against what was taken.
+
+    Raises:
+        RecipeError: The log does not say what was shown.
+    """
+    if sequences.flat.shown_NS is None:
+        raise RecipeError(
+            f"[train] impression_negatives = {most} needs a log with impressions.",
+            hint="Join them: horae data convert EVENTS --impressions FILE -o OUT.parquet.",
+        )
+    goal = objective.objective if isinstance(objective, Penalised) else objective
+    assert isinstance(goal, NextItemObjective)
+    goal.impressions = most
 
 
 def _weight_of(weights: Mapping[str, float], behaviors: Sequence[str]) -> torch.Tensor | None:

@@ -81,6 +81,7 @@ def sampled_softmax(
     negative_S: Tensor,
     log_q_I: Tensor | None = None,
     weight_N: Tensor | None = None,
+    own_NS: Tensor | None = None,
 ) -> Tensor:
     """Cross entropy of the target among itself and S negatives that all rows share.
 
@@ -95,6 +96,7 @@ def sampled_softmax(
             `log(S q)` is taken from their logits, so that popularity in the sampler does not become unpopularity in
             the scores. The target was not drawn and keeps its own. None: S equal negatives, as they are.
         weight_N: Rows' weights; the mean is weighted by them. None: all equal.
+        own_NS: Further negatives, each row's own; they stand for themselves, so their logits stay as they are.
 
     Source: Jean et al. 2015 (arXiv:1412.2007), section 3; Bengio & Senecal 2008 (doi:10.1109/TNN.2007.912312) for the
         weights; arXiv:2507.09331 for leaving the target's logit alone.
@@ -105,6 +107,8 @@ def sampled_softmax(
     if log_q_I is not None:
         negative_NS = negative_NS - log_q_I[negative_S] - math.log(len(negative_S))
     negative_NS = negative_NS.masked_fill(target_N[:, None] == negative_S, -torch.inf)
+    if own_NS is not None:
+        negative_NS = torch.cat([negative_NS, _own_logits(h_ND, e_ID, target_N, own_NS)], dim=1)
     everything_NS = torch.cat([positive_N[:, None], negative_NS], dim=1)  # logsumexp of -inf alone has no gradient
     return _mean(torch.logsumexp(everything_NS, dim=1) - positive_N, weight_N)
 
@@ -179,6 +183,12 @@ def mean_squared_error(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, value_N: Te
     Differs: the user's factor is a state of the history; no penalty here, since weight decay is the optimiser's.
     """
     return F.mse_loss((h_ND * e_ID[target_N]).sum(-1), value_N.to(h_ND.dtype))
+
+
+def _own_logits(h_ND: Tensor, e_ID: Tensor, target_N: Tensor, own_NS: Tensor) -> Tensor:
+    """Of negatives that each row has for itself; minus infinity where one is the row's target."""
+    logit_NS = torch.einsum("nd,nsd->ns", h_ND, e_ID[own_NS])
+    return logit_NS.masked_fill(own_NS == target_N[:, None], -torch.inf)
 
 
 def _mean(loss_N: Tensor, weight_N: Tensor | None) -> Tensor:
@@ -270,6 +280,7 @@ def gbce(
     negative_S: Tensor,
     power: float,
     weight_N: Tensor | None = None,
+    own_NS: Tensor | None = None,
 ) -> Tensor:
     """Came or came not, the former raised to a power below 1, so that a few negatives do not make scores too sure.
 
@@ -282,6 +293,7 @@ def gbce(
         negative_S: Item indices from 1, shared by all rows; one that is a row's target counts nothing there.
         power: beta; see `calibrated_power`.
         weight_N: As in `sampled_softmax`.
+        own_NS: As in `sampled_softmax`; they are in the sum, and not in S + 1.
 
     Source: Petrov & Macdonald 2023 (arXiv:2308.07192), section 5 (gBCE) and 6 (gSASRec).
     Differs: negatives are shared by the whole batch: with 2,000 positions, 256 negatives and dim 64 a step of the loss
@@ -291,4 +303,7 @@ def gbce(
     positive_N = (h_ND * e_ID[target_N]).sum(-1)
     hit_NS = target_N[:, None] == negative_S
     negative_loss_NS = F.softplus(h_ND @ e_ID[negative_S].T).masked_fill(hit_NS, 0.0)
-    return _mean(power * F.softplus(-positive_N) + negative_loss_NS.sum(1), weight_N) / (len(negative_S) + 1)
+    loss_N = power * F.softplus(-positive_N) + negative_loss_NS.sum(1)
+    if own_NS is not None:
+        loss_N = loss_N + F.softplus(_own_logits(h_ND, e_ID, target_N, own_NS)).sum(1)
+    return _mean(loss_N, weight_N) / (len(negative_S) + 1)

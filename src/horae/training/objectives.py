@@ -98,6 +98,8 @@ class NextItemObjective:
         calibration: The t of gBCE, from 0 to 1.
         weight_of: What a target counts, by its behavior; None: all the same. Where the log says what each event counts
             (`[data] weak_labels`), the two are multiplied.
+        impressions: How many of the items that were shown before a target, newest first, are negatives of it beside the
+            drawn ones.
     """
 
     def __init__(self, loss: LossName, negatives: Negatives | None = None, num_negatives: int = 0) -> None:
@@ -108,6 +110,7 @@ class NextItemObjective:
         self.precision: torch.dtype | None = None
         self.calibration = DEFAULT_CALIBRATION
         self.weight_of: Tensor | None = None
+        self.impressions = 0
         self._drawn: tuple[Framed, Tensor] | None = None
 
     def prepare(self, network: Network, value_N: Tensor) -> None:
@@ -126,7 +129,8 @@ class NextItemObjective:
         if self.negatives is None:
             loss = full_softmax(h_ND, network.item_vectors(), target_N, weight_N, precision=self.precision)
         else:
-            loss = self._sampled(network, self._negatives_of(whole, target_N), h_ND, target_N, weight_N)
+            drawn = self._negatives_of(whole, target_N)
+            loss = self._sampled(network, drawn, h_ND, target_N, weight_N, self._own(framed, index_N, target_N))
         if whole is not None:
             loss = loss * (self.counted(framed) / self.counted(whole))
         return [(list(network.parameters()), loss)]
@@ -166,22 +170,37 @@ class NextItemObjective:
             self._drawn = whole, self.negatives.draw(self.num_negatives, device=target_N.device)
         return self._drawn[1]
 
+    def _own(self, framed: Framed, index_N: Tensor, target_N: Tensor) -> Tensor:
+        """What was shown before each target; where it was less, the target fills up, which no loss counts."""
+        if not self.impressions or framed.shown_BLS is None:
+            return target_N.new_empty(len(target_N), 0)
+        own_NS = framed.shown_BLS.flatten(0, 1)[index_N, : self.impressions].to(target_N.dtype)
+        return torch.where(own_NS > 0, own_NS, target_N[:, None])
+
     def _sampled(
-        self, network: Network, drawn: Tensor, h_ND: Tensor, target_N: Tensor, weight_N: Tensor | None
+        self,
+        network: Network,
+        drawn: Tensor,
+        h_ND: Tensor,
+        target_N: Tensor,
+        weight_N: Tensor | None,
+        own_NS: Tensor,
     ) -> Tensor:
         """A loss over the drawn items alone: of a large table, only their rows are looked at."""
         assert self.negatives is not None
-        items_N, place = torch.unique(torch.cat([target_N, drawn.flatten()]), return_inverse=True)
-        target_N, negative = place[: len(target_N)], place[len(target_N) :].view(drawn.shape)
+        looked_at = torch.cat([target_N, drawn.flatten(), own_NS.flatten()])
+        items_N, place = torch.unique(looked_at, return_inverse=True)
+        target_N, negative, own = place.split([len(target_N), drawn.numel(), own_NS.numel()])
+        negative, own_NS = negative.view(drawn.shape), own.view(own_NS.shape)
         e_ND = network.vectors_of(items_N)
         if self.loss == "binary":
-            return binary(h_ND, e_ND, target_N, negative, weight_N)
+            return binary(h_ND, e_ND, target_N, torch.cat([negative, own_NS], dim=1), weight_N)
         if self.loss == "gbce":
             power = calibrated_power(self.num_negatives, network.num_items, self.calibration)
-            return gbce(h_ND, e_ND, target_N, negative, power, weight_N)
+            return gbce(h_ND, e_ND, target_N, negative, power, weight_N, own_NS)
         log_q_I = self.negatives.log_q_I
         log_q_N = None if log_q_I is None else log_q_I.to(h_ND.device)[items_N]
-        return sampled_softmax(h_ND, e_ND, target_N, negative, log_q_N, weight_N)
+        return sampled_softmax(h_ND, e_ND, target_N, negative, log_q_N, weight_N, own_NS)
 
 
 class ValueObjective:

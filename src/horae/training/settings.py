@@ -94,6 +94,13 @@ class ObjectiveSettings:
         default=(),
         metadata={"doc": "Columns of the catalog whose values are guessed then, such as `categories` (`A>B|A>C`)."},
     )
+    impression_negatives: int = field(
+        default=0,
+        metadata={
+            "doc": "How many of the items that were shown before a target and not taken, newest first, are negatives "
+            "of it beside the drawn ones. For next items, in logs that say it (`horae data convert --impressions`)."
+        },
+    )
     l1: float = field(default=0.0, metadata={"doc": "Weight of the absolute sum of the encoder's weights."})
     precision: Literal["auto", "float32", "bfloat16"] = field(
         default="auto",
@@ -162,6 +169,10 @@ def filled(recipe: Recipe) -> Recipe:
     if goal.target_weights and model["head"] == "value":
         raise RecipeError(
             f'[train] target_weights has no effect with [model] head = "{model["head"]}".', hint="Remove it."
+        )
+    if goal.impression_negatives and model["head"] != "next_item":
+        raise RecipeError(
+            f'[train] impression_negatives has no effect with [model] head = "{model["head"]}".', hint="Remove it."
         )
     if loop.checkpointing:
         _check_blocks(model["encoder"])
@@ -260,6 +271,15 @@ def train_settings(table: Mapping[str, Any]) -> tuple[LoopSettings, ObjectiveSet
             raise RecipeError(
                 f"[train] target_weights.{behavior} = {weight}: expected 0 or more.", hint="0 leaves it out."
             )
+    if goal.impression_negatives < 0:
+        raise RecipeError(
+            f"[train] impression_negatives = {goal.impression_negatives}: expected 0 or more.", hint="4 is a start."
+        )
+    if goal.impression_negatives and goal.loss not in DRAWING:
+        raise RecipeError(
+            f'[train] impression_negatives has no effect with loss = "{goal.loss}".',
+            hint=f"Remove it, or choose loss from {', '.join(DRAWING)}.",
+        )
     if goal.precision != "auto" and goal.loss != "softmax":
         raise RecipeError(f'[train] precision has no effect with loss = "{goal.loss}".', hint="Remove precision.")
     if goal.item_rows == "touched" and goal.loss not in DRAWING:
