@@ -137,3 +137,17 @@ def test_convert_lays_impressions_beside_what_was_taken_next(horae, tmp_path):
     assert pl.read_parquet(tmp_path / "joined.parquet")["shown"].to_list() == ['["x"]', '["z"]']
     horae("data", "convert", tmp_path / "log.csv", "--within", "45", "-o", "-", code=2)
     horae("data", "convert", tmp_path / "log.csv", *given, "--within", "0", code=3)
+
+
+def test_convert_tells_what_texts_say_of_the_value(horae, tmp_path):
+    rows = [
+        f"u{n % 7},i{n % 5},{1_600_000_000 + n},{5 if n % 3 else 1},{'fine' if n % 3 else 'broken'} {n % 4}"
+        for n in range(90)
+    ]
+    (tmp_path / "log.csv").write_text("\n".join(["user_id,item_id,timestamp,rating,review", *rows]) + "\n")
+    out = tmp_path / "told.parquet"
+    assert (
+        "known of 26 events" in horae("data", "convert", tmp_path / "log.csv", "--sentiment", "review", "-o", out).err
+    )
+    assert pl.read_parquet(out)["text_sentiment"].drop_nulls().len() == 26
+    horae("data", "convert", tmp_path / "log.csv", "--sentiment", "gone", "-o", out, code=3)
