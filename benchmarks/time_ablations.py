@@ -82,7 +82,7 @@ WITHOUT = {
     ),
 }
 """What each switch is compared with."""
-ONE_BEHAVIOR = {"online-retail", "foursquare-nyc", "ml-1m-users-1-2999", "yoochoose-100k"}
+ONE_BEHAVIOR = {"foursquare-nyc", "ml-1m-users-1-2999", "yoochoose-100k"}
 ONLY = {
     "behaviors": {name for name in SETS if name not in ONE_BEHAVIOR},
     "context: reader": {"deskdrop"},
