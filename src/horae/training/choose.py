@@ -67,7 +67,7 @@ such a log what everybody turns to now, mixed with neighbours, was worth two and
 
 TIMED, REPEATED, SHORT, SESSIONS, USUAL, COUNTED = "hstu", "sasrec", "sasrec", "bsarec", "sasrec", "markov"
 REPEATED_IN_TIME: Final = "sasrec-time"
-"""Who comes back has hours and days for it: on check-ins, times were worth 2.5% (benchmark `time_ablations`)."""
+"""Who comes back has hours and days for it: on check-ins, times were worth 2.6% (benchmark `time_ablations`)."""
 NEWS: Final = "news"
 
 

@@ -49,7 +49,7 @@ from horae.training.members import log_of, together
 from horae.training.memory import refuse_what_cannot_fit
 from horae.training.options import Options
 from horae.training.progress import progress_for
-from horae.training.transfer import check_start, content_like
+from horae.training.transfer import check_start
 
 __all__ = ["Options", "check", "content_in", "made_out", "refit", "sizes_of", "train", "untrained"]
 
@@ -277,7 +277,7 @@ def content_in(
     if not wanted.names_any:
         return None
     known = split.log.sequences.items if isinstance(split, PreparedSplit) else Vocabulary.of(split.train.frame[ITEM])
-    return content_of(known, wanted, catalog, like=content_like(start))
+    return content_of(known, wanted, catalog, like=None if start is None else start.content)
 
 
 def untrained(

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from horae.errors import RecipeError
-from horae.features.content.of_items import ItemContent
 from horae.models.network import Network
 from horae.recipe import Recipe
 from horae.recommend.recommender import Recommender
 from horae.sequences.history import Sequences
 
-__all__ = ["check_start", "content_like", "take_over"]
+__all__ = ["check_start", "take_over"]
 
 OWN_ROWS = ("items.weight", "items.ids.weight", "head.bias_I")
 """Arrays with a row for each item."""
@@ -47,11 +46,6 @@ def check_start(recipe: Recipe, start: Recommender) -> None:
             f"[model] {key} = {new.get(key)!r} here, {old.get(key)!r} in the run to start from.",
             hint="Its weights do not fit. Use that run's recipe: give its recipe.toml as --recipe.",
         )
-
-
-def content_like(start: Recommender | None) -> ItemContent | None:
-    """The content whose encoder and components a training that starts here has to use."""
-    return None if start is None else start.content
 
 
 def take_over(network: Network, sequences: Sequences, start: Recommender) -> int:
