@@ -83,9 +83,9 @@ def _quality(recommender: Recommender, asked: Events) -> float:
     item = recommender.items.indices(asked.frame["item_id"].gather(rows))
     targets = Targets(item, np.arange(len(rows) + 1))
     gained = np.zeros(len(rows))
-    for answer in over.answer(Requests(rows=rows, k=10), targets, raw=True):
+    for answer in over.answer(Requests(users=last["user_id"], rows=rows, k=10), targets, raw=True):
         rank = answer.target_ranks
-        gained[answer.rows] = np.where((rank > 0) & (rank <= 10), 1 / np.log2(rank + 1.0), 0.0)
+        gained[answer.rows] = np.where((rank > 0) & (rank <= 10), 1 / np.log2(np.maximum(rank, 1) + 1.0), 0.0)
     return float(gained.mean())
 
 
