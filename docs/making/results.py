@@ -132,11 +132,13 @@ def _cold_items(result: Mapping[str, Any]) -> Said:
         yield what, f"{one['recall@10_held']:.4f} ({run['targets_held']:,} targets, 1 seed); {lost}"
     for name, one in result["by_time"].items():
         what = (
-            f"{name}, items first seen after training, recall@10 by share of places: new items of 7 days",
-            f"{name}，训练后首次出现的物品，按保留份额的 recall@10：七天内新物品",
+            f"{name}, items first seen after training, recall@10 by what places are filled with and their share",
+            f"{name}，训练后首次出现的物品，按填充方式与保留份额的 recall@10",
         )
-        shares = ", ".join(f"{share}: {value:.4f}" for share, value in one["recall@10"].items())
-        yield what, f"{shares}; most popular {one['new_popularity_7d']:.4f}"
+        told = one["by_share"]
+        shares = "; ".join(f"{way}: {run['metrics']['recall@10']['mean']:.3f}" for way, run in told.items())
+        popular = told["without"]["opponents"]["new_popularity"]["recall@10"]["mean"]
+        yield what, f"{shares}; most popular of 7 days {popular:.3f}"
 
 
 def _start(result: Mapping[str, Any]) -> Said:

@@ -26,6 +26,7 @@ from horae.errors import DataError, HoraeError, UnknownIdError
 from horae.features.content.of_items import ItemContent
 from horae.models.base import Following, Model
 from horae.models.compose import context_of
+from horae.models.opponents.recent_popularity import LiveRecentPopularity, everybody_lately
 from horae.recipe import Recipe
 from horae.recommend.adding import Added, add_items, num_trained
 from horae.recommend.answering import NO_COUNTS, NO_RANKS, Answering
@@ -122,7 +123,7 @@ class Recommender:
             assert self.learned is not None
             vectors = self._item_vectors if hasattr(self.model, "item_vectors") else None
             table, blend = self.recipe.recommend, self.card.get("blend")
-            known_items = (self.content, num_trained(self))
+            known_items = (self.content, num_trained(self), self._live)
             shaper = Shaper(
                 table, self.items, self.catalog, self.learned, vectors, self.calibration, blend, *known_items
             )
@@ -150,6 +151,7 @@ class Recommender:
         """Lay out anew, when asked next, what stands on the items."""
         for name in ("_shaper", "whole_lines", "strangers"):
             self.__dict__.pop(name, None)
+        self._counts.clear()
         self.search.forget()
 
     @property
@@ -364,8 +366,9 @@ class Recommender:
         when it was and of which behavior.
         """
         self.sequences.append(user_id, HistoryEvent(item_id, behavior, timestamp, value, context or {}))
-        if isinstance(self.model, Following):
-            self.model.note(self.items.index(item_id), to_seconds(timestamp))
+        for one in (self.model, *self._counts.values()):
+            if isinstance(one, Following):
+                one.note(self.items.index(item_id), to_seconds(timestamp))
 
     def add_items(self, catalog: pl.DataFrame | None = None, vectors: Any = None, *, change: bool = False) -> Added:
         """Take new items in, without training: what is known of their content says where they belong.
@@ -425,6 +428,17 @@ class Recommender:
             return sequences.brought(requests.histories, at)
         assert requests.users is not None
         return sequences.of_users(sequences.users.indices(requests.users), at)
+
+    @cached_property
+    def _counts(self) -> dict[float, LiveRecentPopularity | None]:
+        """Of this log, by half-life in days; they follow it."""
+        return {}
+
+    def _live(self, half_life_days: float) -> LiveRecentPopularity | None:
+        """Counts of everybody's events up to each request; None where no event has a time."""
+        if half_life_days not in self._counts:
+            self._counts[half_life_days] = everybody_lately(self.sequences, half_life_days)
+        return self._counts[half_life_days]
 
     def _item_vectors(self) -> npt.NDArray[np.float32]:
         assert isinstance(self.model, Vectors)

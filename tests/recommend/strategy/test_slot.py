@@ -1,20 +1,26 @@
 """Places for new items: how many, who gets them, who gives way, and that evaluation sees the same lists."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
+from tests.logs import events_of
 from tests.recommend.test_adding import CATALOG, HASHED, LOG, NEW, QUIET, SMALL
 
 import horae
 from horae.errors import RecipeError
 from horae.features.content.of_items import ItemContent, Reduction
 from horae.features.content.settings import ContentSettings
+from horae.models.opponents.recent_popularity import everybody_lately
 from horae.recommend.rank import MINUS_INFINITY, Targets
 from horae.recommend.strategy.slot import Slot
 from horae.schema import Requests
-from horae.sequences.history import Flat, Histories
+from horae.sequences.history import Flat, Histories, Sequences
+from horae.sequences.vocabulary import Vocabulary
+
+DAY = 86_400
 
 UNIT = {1: (1, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 3), 6: (0, 0)}
 """Content of six items; the last three are new, and nothing is known of item 6."""
@@ -59,7 +65,7 @@ def test_the_match_is_the_weighted_mean_cosine_of_the_newest_events():
 
 @pytest.mark.parametrize(
     ("share", "k", "places"),
-    [(0.1, 10, 1), (0.1, 2, 1), (0.1, 1, 0), (0.2, 10, 2), (0.5, 3, 2), (0.5, 2, 1), (0, 9, 0)],
+    [(0.1, 10, 1), (0.1, 2, 1), (0.1, 1, 0), (0.2, 10, 2), (0.5, 3, 2), (0.5, 2, 1), (1, 10, 9), (0, 9, 0)],
 )
 def test_a_share_of_a_list(share, k, places):
     assert slot(share).places(k) == places
@@ -166,12 +172,69 @@ def test_items_with_few_events_may_be_new_without_any_added():
     assert "i011" in made.recommend(histories=[["i000"]], k=3, seen=True).frame["item_id"].to_list()
 
 
+NEWEST = datetime(2031, 1, 1, tzinfo=UTC)
+
+
+def trending():
+    """`n1` is like what the person chose; `n2` is what everybody turned to at last, on a day after training."""
+    made = horae.train(
+        LOG,
+        "sasrec",
+        overrides=[*SMALL, *HASHED, "recommend.new_items=0.2"],
+        catalog=CATALOG,
+        options=QUIET,
+    )
+    made.add_items(NEW)
+    return made
+
+
+def tell(made, item="n2", times=40):
+    for n in range(times):
+        made.append(f"other{n}", item, timestamp=NEWEST + timedelta(minutes=n))
+
+
+def placed(made, **asked):
+    frame = made.recommend(histories=[["i000"]], k=5, seen=True, **asked).frame
+    return frame.filter(pl.col("item_id").is_in(["n1", "n2"]))["item_id"].to_list()
+
+
+@pytest.mark.parametrize("asked_before", [True, False])
+def test_a_place_follows_what_everybody_turned_to_lately(asked_before):
+    made = trending()
+    if asked_before:
+        assert placed(made) == ["n1"]
+    tell(made)
+    assert placed(made) == ["n2"]
+    assert placed(made, at=NEWEST) == ["n1"]  # only what was strictly before
+
+
+def test_by_content_alone_what_others_do_moves_nothing():
+    made = trending()
+    made = replace(made, recipe=replace(made.recipe, recommend={**made.recipe.recommend, "new_items_live": 0.0}))
+    tell(made)
+    assert placed(made) == ["n1"]
+
+
+def test_counts_and_content_add_in_standard_deviations():
+    log = events_of([("z", "e", DAY), ("z", "e", DAY), ("z", "e", 2 * DAY), ("z", "d", 2 * DAY)])
+    sequences = Sequences.from_events(log, Vocabulary(pl.Series(list("abcdef"))))
+    live = everybody_lately(sequences, 1.0)
+    asked = replace(of([1, 3]), request_time_B=np.array([3.0 * DAY]))
+    # item e: 2 events two days old, 1 a day old; d: 1 a day old; content of d (4) is nearer than that of e (5)
+    by_BN = slot(live=live, live_weight=1.0)._by(asked, np.zeros((1, 2), dtype=np.float32))
+    assert by_BN[0] == pytest.approx([0, 0], abs=1e-6)  # of two items, each ahead once
+    by_BN = slot(live=live, live_weight=3.0)._by(asked, np.zeros((1, 2), dtype=np.float32))
+    assert by_BN[0] == pytest.approx([1 - 3, -1 + 3])
+    assert filled(slot(live=live, live_weight=0.5), [6, 5, 4, 3, 2, 1], [1], 3)[0][2] == 4
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
         (["recommend.new_items=0.1"], "needs to know what items say"),
-        (["recommend.new_items=0.6"], "expected 0.0 to 0.5"),
+        (["recommend.new_items=1.1"], "expected 0.0 to 1.0"),
         (["recommend.new_items_half_life=3.0"], "no effect"),
+        (["recommend.new_items_live=3.0"], "no effect"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(overrides, words):

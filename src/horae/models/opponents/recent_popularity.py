@@ -26,6 +26,7 @@ __all__ = [
     "RecentPopularity",
     "RecentPopularitySettings",
     "WindowSettings",
+    "everybody_lately",
     "variants",
 ]
 
@@ -183,9 +184,9 @@ class LiveRecentPopularity(RecentPopularity):
         return self.watch(sequences)
 
     def watch(self, sequences: Sequences) -> Self:
-        """Take the events to count from this log, which may go on after training."""
+        """Take the events to count from this log, with those that arrived since; it may go on after training."""
         assert sequences.num_items == self.num_items
-        self._item_N, self._time_N = _timed_targets(sequences)
+        self._item_N, self._time_N = _timed_targets(sequences, sequences.arrived())
         self._open_end = self.settings.live and not sequences.has_unknown_times
         self._watched, self._noted = sequences, []
         return self
@@ -259,6 +260,13 @@ class LiveRecentPopularity(RecentPopularity):
             scores[row] = self._counted(np.maximum(window_I, 0.0), total_I) + total_I / max(1, stop[row])
             stopped, started = stop[row], start[row]
         return scores
+
+
+def everybody_lately(sequences: Sequences, half_life_days: float) -> LiveRecentPopularity | None:
+    """All events of a log up to each request, in a log that goes on; None where no event has a known time."""
+    if not (sequences.flat.target_N & ~np.isnan(sequences.flat.time_N)).any():
+        return None
+    return LiveRecentPopularity(RecentPopularitySettings(EVER_DAYS, half_life_days, live=True)).fit(sequences)
 
 
 def _decay(age_N: npt.NDArray[np.float64], half_life_days: float | None) -> npt.NDArray[np.float64]:

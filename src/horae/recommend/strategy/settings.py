@@ -118,8 +118,8 @@ class RecommendSettings:
     new_items: float = field(
         default=0.0,
         metadata={
-            "doc": "Share of each list kept for new items, at least one place of two or more: the best by content "
-            "(`[content]`) for the newest events; 0: none."
+            "doc": "Share of each list kept for new items, at least one place of two or more and never all: the best "
+            "by content (`[content]`) for the newest events, and by what others turned to lately; 0: none."
         },
     )
     new_items_events: int = field(
@@ -135,6 +135,16 @@ class RecommendSettings:
             "doc": "Of new_items: weight of the model's own score of a new item beside its content, both in standard "
             "deviations."
         },
+    )
+    new_items_live: float = field(
+        default=2.0,
+        metadata={
+            "doc": "Of new_items: weight of the events that new items had up to the request, from anybody, in a log "
+            "that goes on: their logarithm, in standard deviations as content is; 0: content alone."
+        },
+    )
+    new_items_days: float = field(
+        default=3.0, metadata={"doc": "Of new_items_live: after so many days an event counts half."}
     )
     exposure_by: str = field(
         default="", metadata={"doc": "A column: exposure is measured for its groups, before and after; empty: none."}
@@ -190,7 +200,7 @@ class RecommendSettings:
                 raise RecipeError(
                     f"[recommend] {name} = {getattr(self, name)}: expected {low} to {high}.", hint=f"Change {name}."
                 )
-        for key in ("new_items_events", "new_items_half_life", "new_items_model"):
+        for key in (one.name for one in fields(self) if one.name.startswith("new_items_")):
             if self.new_items == 0 and getattr(self, key) != getattr(type(self), key):
                 raise RecipeError(
                     f"[recommend] {key} has no effect with new_items = 0.", hint="Write new_items = 0.1, or remove it."
@@ -252,8 +262,10 @@ _RANGES: Final = (
     ("rerank_timeout", 0.1, 600.0),
     ("rerank_retries", 0, 5),
     ("rerank_tokens", 1, 10**12),
-    ("new_items", 0.0, 0.5),
+    ("new_items", 0.0, 1.0),
     ("new_items_events", 0, 1_000_000),
     ("new_items_half_life", 0.0, 1e3),
     ("new_items_model", 0.0, 1e3),
+    ("new_items_live", 0.0, 1e3),
+    ("new_items_days", 1e-3, 1e5),
 )

@@ -19,6 +19,7 @@ import polars as pl
 
 from horae.errors import DataError, HoraeError, RecipeError
 from horae.features.content.of_items import ItemContent
+from horae.models.opponents.recent_popularity import LiveRecentPopularity
 from horae.recipe import settings
 from horae.recommend.calibration import Calibration
 from horae.recommend.diversity.choose import Taste
@@ -59,6 +60,8 @@ class Shaper:
         blend: Weights that were learned on validation; None for none.
         content: What items say, where the run knows.
         trained: Items that were there in training; those after them are new. None: all were.
+        live: Gives counts, up to each request, of a log that goes on, whose weight halves every so many days; None
+            where nothing is known of times.
     """
 
     def __init__(
@@ -72,11 +75,13 @@ class Shaper:
         blend: Mapping[str, float] | None = None,
         content: ItemContent | None = None,
         trained: int | None = None,
+        live: Callable[[float], LiveRecentPopularity | None] | None = None,
     ) -> None:
         self.settings = settings(RecommendSettings, table, "[recommend]")
         self.items, self.learned = items, learned
         self._catalog, self._vectors, self._calibration, self._blend = catalog, vectors, calibration, blend
         self._content, self._trained = content, len(items) if trained is None else trained
+        self._live = live
         self._rule_set = lru_cache(REMEMBERED)(self._compiled)
 
     @cached_property
@@ -250,7 +255,9 @@ class Shaper:
         if self.learned.has_events:
             new_I |= self.learned.count_I <= own.new_items_events
         new_I[0] = False
-        return Slot(own.new_items, self._content, new_I, own.new_items_half_life, own.new_items_model)
+        live = self._live(own.new_items_days) if self._live is not None and own.new_items_live else None
+        by = (own.new_items_half_life, own.new_items_model, live, own.new_items_live)
+        return Slot(own.new_items, self._content, new_I, *by)
 
     @cached_property
     def _groups(self) -> Lists | None:

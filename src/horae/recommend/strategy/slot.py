@@ -1,9 +1,10 @@
 """Lists of a block in, the same with places kept for new items out.
 
 A network that learned from events ranks what nobody has touched yet behind everything else. So a declared share of each
-list goes to new items, the best of them by content: those that say or show what the newest events of the history do.
-An item that is in the list by its own score takes one of these places where it stands; the others come last. What may
-not be shown was taken out before. This module does not know models or rules.
+list goes to new items, the best of them by content: those that say or show what the newest events of the history do;
+and by what everybody turned to lately, in a log that goes on. An item that is in the list by its own score takes one of
+these places where it stands; the others come last. What may not be shown was taken out before. This module does not
+know models or rules.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from horae.features.content.of_items import ItemContent
+from horae.models.opponents.recent_popularity import LiveRecentPopularity
 from horae.models.opponents.sparse import history_matrix, recency_weights
 from horae.recommend.rank import MINUS_INFINITY, Scores
 from horae.schema import IndexArray
@@ -38,6 +40,8 @@ class Slot:
         new_I: Which items are new, `[I + 1]`.
         half_life_events: The weight of a history's item halves every so many events back; 0: all weigh 1.
         model_weight: Of the model's own score beside content, both in standard deviations over the new items.
+        live: Counts of all events up to each request; None: what others did lately is unknown.
+        live_weight: Of the logarithm of these counts beside content, likewise.
     """
 
     share: float
@@ -45,6 +49,8 @@ class Slot:
     new_I: BoolArray
     half_life_events: float
     model_weight: float = 0.0
+    live: LiveRecentPopularity | None = None
+    live_weight: float = 0.0
 
     def places(self, k: int) -> int:
         """How many of k: the share, rounded, at least 1 and never the whole list; none in a list of one."""
@@ -81,7 +87,7 @@ class Slot:
         places = self.places(k)
         if not places or not len(self._new_N):
             return filled_BK
-        match_BN = self._by(self.match(histories), scores_BI[:, self._new_N])
+        match_BN = self._by(histories, scores_BI[:, self._new_N])
         for row in range(len(items_BK)):
             own_K = items_BK[row, :k]
             left = places - int(self.new_I[own_K].sum())
@@ -109,11 +115,15 @@ class Slot:
         scale_N1 = self._scale_I[self._new_N, None]
         return {name: vector_IC[self._new_N] * scale_N1 for name, vector_IC in self.content.vectors.items()}
 
-    def _by(self, match_BN: Scores, own_BN: Scores) -> Scores:
+    def _by(self, histories: Histories, own_BN: Scores) -> Scores:
         """What the new items are ordered by."""
-        if not self.model_weight:
-            return match_BN
-        return np.asarray(_standard(match_BN) + self.model_weight * _standard(own_BN), dtype=np.float32)
+        match_BN = self.match(histories)
+        if self.model_weight:
+            match_BN = _standard(match_BN) + self.model_weight * _standard(own_BN)
+        if self.live is not None and self.live_weight:
+            count_BN = self.live.score(encode(histories, 1)).numpy()[:, self._new_N]
+            match_BN = _standard(match_BN) + self.live_weight * _standard(np.log1p(count_BN))
+        return match_BN
 
     def _best(self, match_N: Scores, score_I: Scores, own_K: IndexArray, most: int) -> IndexArray:
         """New items by content, the best so many that may be shown and are not there; the best by score first."""
