@@ -41,6 +41,7 @@ CLAIMS = {
     "scale": "1M to 100M events: seconds, CPU seconds and peak memory a million events",
     "features": "features as of each of 10M events, of users and of items, to Parquet: seconds and peak memory",
     "text_encoding": "titles of amazon-beauty-2014 to vectors: texts a CPU second beside the plain call",
+    "shaping": "rules, quotas, variety, shares: milliseconds that they add to one request among 12k items",
     "cold_items": "amazon-beauty-2014, items taken out of training: recall on them and its cost; by time, two sets",
     "imputing": "a fifth of daily values hidden on three sets: MAE and RMSE of every way to fill them",
     "event_forecasts": "foursquare-nyc, deskdrop, cdnow, a shop: when, what and how much comes next; ranking beside",

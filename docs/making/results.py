@@ -121,6 +121,16 @@ def _text_encoding(result: Mapping[str, Any]) -> Said:
     yield what, f"{result['texts_per_cpu_second']['horae']['median']:.0f}; {result['ratio']:.1f}x"
 
 
+def _shaping(result: Mapping[str, Any]) -> Said:
+    what = (
+        f"one request among {result['items']:,} items: CPU ms that rules, variety and shares add (medians)",
+        f"{result['items']:,} 个物品中的一个请求：规则、多样性与份额增加的 CPU 毫秒（中位数）",
+    )
+    added = [run["added_cpu_ms"] for run in result["ways"].values()]
+    together = result["ways"]["deny, boost, quota, mmr by vectors"]["added_cpu_ms"]
+    yield what, f"{min(added):.2f} to {max(added):.2f}; deny, boost, quota and mmr together {together:.2f}"
+
+
 def _cold_items(result: Mapping[str, Any]) -> Said:
     for recipe, run in result["runs"].items():
         one = run["by_share"]["0.1"]
@@ -231,6 +241,7 @@ FIGURES: Final[dict[str, Tell]] = {
     "imputing": comparisons.imputing,
     "features": temporal.features,
     "text_encoding": _text_encoding,
+    "shaping": _shaping,
     "cold_items": _cold_items,
     "event_forecasts": temporal.event_forecasts,
     "series": temporal.series,
@@ -263,6 +274,7 @@ LONG: Final = {
     "imputing",
     "features",
     "text_encoding",
+    "shaping",
     "cold_items",
     "event_forecasts",
     "series",

@@ -130,7 +130,8 @@ class _Pool:
         self.blocked_N = np.zeros(len(self.item_N), dtype=np.bool_)
         self.entries = [limit.lists.among(self.item_N) for limit in self.limits]
         if self.taste.groups is not None:
-            self.group_place_E, self.group_code_E = self.taste.groups.among(self.item_N)
+            place_E, code_E = self.taste.groups.among(self.item_N)
+            self.places_of = {code: place_E[code_E == code] for code in self.taste.shares}
         self.blockers: dict[int, list[str]] = {}
         for number in range(len(self.limits)):
             for code, count in self.count[number].items():
@@ -182,9 +183,9 @@ class _Pool:
     def _behind(self, rank: int) -> BoolArray:
         """Items of groups that have fewer of the places up to `rank` than they are due."""
         behind_N = np.zeros(len(self.item_N), dtype=np.bool_)
-        late = [g for g, share in self.taste.shares.items() if self.of_group[g] < np.floor(share * rank + 1e-9)]
-        if late:
-            behind_N[self.group_place_E[np.isin(self.group_code_E, late)]] = True
+        for group, share in self.taste.shares.items():
+            if self.of_group[group] < np.floor(share * rank + 1e-9):
+                behind_N[self.places_of[group]] = True
         return behind_N
 
     def _take(self, place: int) -> int:

@@ -22,7 +22,6 @@ class Exposure:
 
     def __init__(self, groups: Lists) -> None:
         self._groups = groups
-        self._share_I = 1.0 / np.maximum(np.diff(groups.offset_I1), 1)
         self.before_G = np.zeros(len(groups.names) + 1)
         self.after_G = np.zeros(len(groups.names) + 1)
 
@@ -33,13 +32,13 @@ class Exposure:
 
     def _attention(self, item_BK: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         weight_K = 1.0 / np.log2(np.arange(2, item_BK.shape[1] + 2))
-        weight_I = np.zeros(len(self._share_I))
-        np.add.at(weight_I, item_BK, np.broadcast_to(weight_K, item_BK.shape))
-        weight_I[0] = 0.0
-        lists, size = self._groups, len(self._groups.names)
-        of_groups = np.bincount(lists.code_E, weights=(weight_I * self._share_I)[lists.item_E], minlength=size)
-        without = weight_I[np.diff(lists.offset_I1) == 0].sum()
-        return np.append(of_groups, without)
+        there_BK = item_BK > 0
+        weight_N = np.broadcast_to(weight_K, item_BK.shape)[there_BK]
+        place_E, code_E = self._groups.among(item_BK[there_BK])
+        entries_N = np.bincount(place_E, minlength=len(weight_N))
+        shared_N = weight_N / np.maximum(entries_N, 1)
+        of_groups = np.bincount(code_E, weights=shared_N[place_E], minlength=len(self._groups.names))
+        return np.append(of_groups, weight_N[entries_N == 0].sum())
 
     def shares(self) -> dict[str, tuple[float, float]]:
         """Each group's share before and after, the largest first."""
