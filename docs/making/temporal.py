@@ -98,16 +98,19 @@ def content_splits(result: Mapping[str, Any]) -> Said:
     """What texts and pictures add to ids."""
     for name, one in result["sets"].items():
         for way, run in one.items():
-            for other, gap in run.get("against", {}).items():
-                what = f"{name} by time, {way} against {other}: ndcg@10", f"{name} 按时间，{way} 对比 {other}：ndcg@10"
+            for other, gap in run["against"].items():
+                what = (
+                    f"{name} by time, {way}; against {other}: ndcg@10",
+                    f"{name} 按时间，{way}；对比 {other}：ndcg@10",
+                )
                 yield what, f"{run['ndcg@10']:.4f}; {_gap(gap, 1, 4)}"
-            level = next(level for level in run["cold"] if level["events"] == 1)
-            own, popular = level["metrics"]["ndcg@10"]["mean"], level["opponents"]["popularity"]["ndcg@10"]["mean"]
-            what = (
-                f"{name}, {way}: ndcg@10 of {level['users']} new people with one event; popularity",
-                f"{name}，{way}：{level['users']} 个只有一个事件的新人的 ndcg@10；流行度",
-            )
-            yield what, f"{own:.4f}; {popular:.4f}"
+            for level in (level for level in run["cold"] if level["events"] == 1):
+                own, popular = level["metrics"]["ndcg@10"]["mean"], level["opponents"]["popularity"]["ndcg@10"]["mean"]
+                what = (
+                    f"{name}, {way}: ndcg@10 of {level['users']} new people with one event; popularity",
+                    f"{name}，{way}：{level['users']} 个只有一个事件的新人的 ndcg@10；流行度",
+                )
+                yield what, f"{own:.4f}; {popular:.4f}"
 
 
 def _gap(gap: Mapping[str, float], unit: float, digits: int) -> str:
