@@ -1,9 +1,11 @@
 """What is wrong in a recipe is found before any work, whichever verb reads it."""
 
+import polars as pl
 import pytest
 from tests.logs import chain_log
 
 import horae
+from horae.data.settings import DataSettings
 from horae.errors import RecipeError
 from horae.recipe import load_recipe
 from horae.training.check import check
@@ -44,3 +46,25 @@ def test_ranges_without_anything_to_search_are_refused_and_right_ones_are_no_par
         check(load_recipe("ensemble", ["tune.train.epochs=[5, 10]"]))
     checked = check(load_recipe("item-knn", ["tune.model.half_life_events=[5.0, 10.0]"]))
     assert checked.model["opponent"] == "item_knn"
+
+
+@pytest.mark.parametrize("head", ["pair", "value"])
+def test_weights_of_targets_are_refused_where_they_would_be_ignored(head):
+    frame = pl.DataFrame(
+        {
+            "user_id": [n % 6 for n in range(60)],
+            "item_id": [n % 7 for n in range(60)],
+            "timestamp": [1_600_000_000 + 3600 * n for n in range(60)],
+            "value": [1.0] * 60,
+            "seconds": [15.0 + n % 2 * 30 for n in range(60)],
+            "skipped": [n % 5 == 0 for n in range(60)],
+        }
+    )
+    network = ["model.dim=8", "train.epochs=1", "train.loss=binary", f"model.head={head}"]
+    with pytest.raises(RecipeError, match="weak_labels has no effect"):
+        check(load_recipe("gru", [*network, "data.weak_labels={seconds = 30.0}"]))
+    weighed = horae.read_events(frame, settings=DataSettings(weak_labels={"seconds": 30.0}))
+    with pytest.raises(RecipeError, match="some of this log count in part"):
+        horae.train(weighed, "gru", overrides=network, options=QUIET)
+    skipped = horae.read_events(frame, settings=DataSettings(skips="skipped"))  # in full or not at all
+    horae.train(skipped, "gru", overrides=network, options=QUIET)

@@ -91,6 +91,23 @@ def test_pieces_with_values_unknown_in_some_add_up(loss):
     same_in_pieces(network, lambda: make_objective(network, loss, count_I=COUNTS, seed=0), data, 5)
 
 
+@pytest.mark.parametrize("framing", ["next", "masked"])
+def test_pieces_of_pairs_add_up_though_one_only_refuses(framing):
+    more = {"mask_share": 0.2} if framing == "masked" else {}
+    network, data = network_of(framing=framing, head="pair", **more), framed(LINES)
+    data.target_BL[3], data.target_behavior_BL[3] = 0, 0
+    data.batch.behavior_BL[3] = 2  # what stands after a position is an answer only where it is not seen
+    refuses = torch.tensor([False, False, True])
+    make = partial(make_objective, network, "binary", 2, count_I=COUNTS, l1=0.5, refuses_C=refuses)
+    penalty = 0.5 * sum(weight.abs().sum().item() for weight in network.encoder.parameters() if weight.ndim > 1)
+    shares = []
+    for piece in data.pieces(5):
+        bare = make_objective(network, "binary", 2, count_I=COUNTS, seed=0, refuses_C=refuses)
+        taken = [goal.steps(network, piece, data) for goal in (make(seed=0), bare)]
+        shares += [(full - alone).item() / penalty for (_, full), (_, alone) in zip(*taken, strict=True)]
+    assert len(shares) == (5 if framing == "next" else 4) and sum(shares) == pytest.approx(1.0, rel=1e-4)
+
+
 @pytest.mark.parametrize("weighing", ["fixed", "uncertainty"])
 def test_pieces_of_several_questions_add_up(weighing):
     rows = [(f"u{n % 5}", f"i{n % 4}", 1e9 + 3600.0 * n**1.5, "abc"[n % 2], [1.0, None, 7.0][n % 3]) for n in range(23)]

@@ -313,10 +313,10 @@ def test_a_refused_item_is_a_negative_and_its_behavior_is_learned():
     network = compose({"dim": 16, "max_len": 4, "dropout": 0.0, "encoder": "lstm", "head": "pair"}, 5, 2)
     refuses = torch.tensor([False, False, True])
     objective = pairs_of(network, refuses_C=refuses)
-    item_BL, behavior_BL = objective._happened(data, True)
+    item_BL, behavior_BL = objective._happened(data)
     assert item_BL[1].tolist() == [3, 4] and behavior_BL[1].tolist() == [2, 1]
     assert item_BL[0].tolist() == [2, 4] and data.target_BL[1, 0] == 0
-    assert pairs_of(network)._happened(data, True)[0][1].tolist() == [0, 4]
+    assert pairs_of(network)._happened(data)[0][1].tolist() == [0, 4]
     train(network, objective, data, steps=100)
     with torch.no_grad():
         halves = network.last(batch_of([[1]])) + network.item_vectors()[[2, 3]]

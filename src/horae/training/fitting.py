@@ -283,6 +283,8 @@ def made_ready(network: Network, sequences: Sequences, recipe: Recipe, seed: int
         watched: Is the end of a user's line a gap that was still open when the log ended?
     """
     _, goal = train_settings(recipe.train)
+    if recipe.model["head"] != "next_item":
+        _refuse_parts(sequences, recipe.model["head"])
     weight_of = _weight_of(goal.target_weights, sequences.behaviors)
     count_I = torch.from_numpy(
         np.bincount(sequences.flat.item_N[sequences.flat.target_N], minlength=len(sequences.items) + 1)
@@ -322,6 +324,20 @@ def made_ready(network: Network, sequences: Sequences, recipe: Recipe, seed: int
 def _add_cost(trained: Trained, other: Trained) -> None:
     for figure in ("positions", "padding", "seconds", "cpu_seconds"):
         setattr(trained, figure, getattr(trained, figure) + getattr(other, figure))
+
+
+def _refuse_parts(sequences: Sequences, head: str) -> None:
+    """Only next items know how to count in part.
+
+    Raises:
+        RecipeError: The log says that some targets do.
+    """
+    flat = sequences.flat
+    if flat.weight_N is not None and (flat.weight_N[flat.target_N] < 1).any():
+        raise RecipeError(
+            f'[model] head = "{head}" learns from each target in full, and some of this log count in part.',
+            hint='Read the log without [data] weak_labels, or choose head = "next_item".',
+        )
 
 
 def _tell_impressions(objective: Objective, sequences: Sequences, most: int) -> None:

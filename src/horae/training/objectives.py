@@ -264,12 +264,14 @@ class PairObjective:
     among a window's inputs, too: no drawn item is as surely a negative as one that was refused.
 
     Attributes:
+        causal: Is what stands after a position unseen by it? Else it is no answer.
         refuses_C: Which behaviors say so.
     """
 
-    def __init__(self, negatives: Negatives, num_negatives: int) -> None:
+    def __init__(self, negatives: Negatives, num_negatives: int, *, causal: bool = True) -> None:
         self.negatives = negatives
         self.num_negatives = num_negatives
+        self.causal = causal
         self.refuses_C: Tensor | None = None
 
     def prepare(self, network: Network, value_N: Tensor) -> None:
@@ -277,7 +279,7 @@ class PairObjective:
 
     def steps(self, network: Network, framed: Framed, whole: Framed | None = None) -> list[Step]:
         """One step, over the positions after which something happened."""
-        item_BL, behavior_BL = self._happened(framed, network.causal)
+        item_BL, behavior_BL = self._happened(framed)
         index_N = item_BL.flatten().nonzero().squeeze(1)
         if len(index_N) == 0:
             return []
@@ -292,15 +294,12 @@ class PairObjective:
         behavior_N = behavior_BL.flatten()[index_N]
         loss = binary_pairs(logit_NSC[:, 0], behavior_N, logit_NSC[:, 1:], drawn_NS == own_N[:, None])
         if whole is not None:
-            loss = loss * (self._count(framed, network.causal) / self._count(whole, network.causal))
+            loss = loss * (self.counted(framed) / self.counted(whole))
         return [(list(network.parameters()), loss)]
 
     def counted(self, framed: Framed) -> Tensor:
         """Positions after which something happened."""
-        return self._count(framed, True)
-
-    def _count(self, framed: Framed, causal: bool) -> Tensor:
-        return (self._happened(framed, causal)[0] > 0).sum()
+        return (self._happened(framed)[0] > 0).sum()
 
     def state(self) -> dict[str, Tensor]:
         """The sampler's generator."""
@@ -310,10 +309,10 @@ class PairObjective:
         """The inverse of `state`."""
         self.negatives.load_state(state["negatives"])
 
-    def _happened(self, framed: Framed, causal: bool) -> tuple[Tensor, Tensor]:
+    def _happened(self, framed: Framed) -> tuple[Tensor, Tensor]:
         """Items and behaviors of the targets, and of what was refused right after a position."""
         item_BL, behavior_BL = framed.target_BL, framed.target_behavior_BL
-        if self.refuses_C is None or not causal:  # masked: what stands after a position is no answer
+        if self.refuses_C is None or not self.causal:
             return item_BL, behavior_BL
         events = (framed.batch.item_BL, framed.batch.behavior_BL)
         next_item_BL, next_behavior_BL = (F.pad(x_BL[:, 1:], (0, 1)) for x_BL in events)
@@ -410,7 +409,7 @@ def make_objective(
         drawn = (num_negatives or DEFAULT_NEGATIVES[loss]) if draws else 0
         if isinstance(network.head, Pair):
             assert sampler is not None
-            pairs = PairObjective(sampler, drawn)
+            pairs = PairObjective(sampler, drawn, causal=network.causal)
             pairs.refuses_C = refuses_C
             objective = pairs
         else:

@@ -170,6 +170,11 @@ def filled(recipe: Recipe) -> Recipe:
         raise RecipeError(
             f'[train] target_weights has no effect with [model] head = "{model["head"]}".', hint="Remove it."
         )
+    if recipe.data.get("weak_labels") and model["head"] != "next_item":
+        raise RecipeError(
+            f'[data] weak_labels has no effect with [model] head = "{model["head"]}": only next items count in part.',
+            hint='Remove it, or choose head = "next_item". [data] skips goes with every head.',
+        )
     if goal.impression_negatives and model["head"] != "next_item":
         raise RecipeError(
             f'[train] impression_negatives has no effect with [model] head = "{model["head"]}".', hint="Remove it."
