@@ -11,7 +11,8 @@ from tests.logs import events_of
 
 from horae.data.split import Split, split_by_time, split_leave_one_out
 from horae.errors import DataError
-from horae.evaluation.cold_protocol import ColdStart, _NewPeople, evaluate_cold
+from horae.evaluation.cold_people import NewPeople
+from horae.evaluation.cold_protocol import ColdStart, evaluate_cold
 from horae.evaluation.protocol import evaluate
 from horae.recipe import Recipe
 from horae.recommend.recommender import Recommender
@@ -62,7 +63,7 @@ def test_differences_are_paired(judged: ColdStart) -> None:
 def test_a_request_sees_the_first_events_of_its_user_and_asks_for_the_next() -> None:
     split = chained()
     frame = split.events.frame
-    cut, person_B = _NewPeople(split, None, 0).asked(3)
+    cut, person_B = NewPeople(split, None, 0).asked(3)
     assert len(cut) == 12 and (person_B == np.arange(12)).all()
     for place, user in enumerate(cut.requests.users.to_list()):  # type: ignore[union-attr]
         line = frame.filter(pl.col("user_id") == user)["item_id"].to_list()
@@ -76,16 +77,16 @@ def test_what_came_at_the_same_time_is_one_basket_and_what_is_no_target_is_not_a
     rows += [("b", "i0", 100), ("b", "i1", 200), ("b", "i2", 300), ("b", "i3", 300), ("b", "i4", 400)]
     targets = [True] * 9 + [False] + [True] * 3
     split = split_by_time(events_of(rows, targets=targets), test="1970-01-01T00:01:00", validation=0.2)
-    cut, _ = _NewPeople(split, None, 0).asked(1)
+    cut, _ = NewPeople(split, None, 0).asked(1)
     assert cut.item_T.to_list() == ["i2", "i3"] and cut.history_B.tolist() == [1]
-    assert _NewPeople(split, None, 0).asked(4)[0].item_T.to_list() == ["i4"]
-    assert len(_NewPeople(split, None, 0).asked(5)[0]) == 0
+    assert NewPeople(split, None, 0).asked(4)[0].item_T.to_list() == ["i4"]
+    assert len(NewPeople(split, None, 0).asked(5)[0]) == 0
 
 
 def test_people_of_training_are_never_asked() -> None:
     split = chained()
     for events in (0, 1, 3, 5):
-        users = _NewPeople(split, None, 0).asked(events)[0].users
+        users = NewPeople(split, None, 0).asked(events)[0].users
         assert not set(users) & set(split.train.frame["user_id"])
 
 

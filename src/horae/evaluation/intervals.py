@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from horae.evaluation.metrics.ranks import FloatArray, IndexArray
 
-__all__ = ["Interval", "Resamples", "interval_of", "user_means"]
+__all__ = ["Interval", "Intervals", "Resamples", "interval_of", "plain", "user_means"]
 
 LEVELS = (2.5, 97.5)
 CELLS_AT_ONCE = 4_000_000
@@ -156,3 +157,12 @@ def interval_of(mean: float, replicate_R: FloatArray) -> Interval:
         return Interval(float(mean))
     low, high = np.percentile(left, LEVELS)
     return Interval(float(mean), float(low), float(high))
+
+
+Intervals = dict[str, Interval]
+"""By metric."""
+
+
+def plain(intervals: Intervals, name: str = "mean") -> dict[str, Any]:
+    """Plain JSON types."""
+    return {metric: interval.as_dict(name) for metric, interval in intervals.items()}

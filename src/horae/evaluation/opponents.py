@@ -22,7 +22,7 @@ from horae.recommend.recommender import Recommender
 from horae.recommend.strategy.settings import without_rerank
 from horae.sequences.prepared_split import AnySplit, learned_from
 
-__all__ = ["LIVE", "STANDING", "WITHOUT", "choose", "opponents_of", "without_language_model"]
+__all__ = ["LIVE", "STANDING", "WITHOUT", "choose", "opponents_of", "to_strangers", "without_language_model"]
 
 LIVE = "recent_popularity_live"
 READS = "content_neighbours"
@@ -70,6 +70,11 @@ def without_language_model(recommender: Recommender) -> Recommender:
     if recipe.recommend.get("rerank", "none") == "none":
         return recommender
     return replace(recommender, recipe=replace(recipe, recommend=without_rerank(recipe.recommend)))
+
+
+def to_strangers(opponent: Recommender) -> Recommender:
+    """The same method for people without a history: what counts alone needs no fallback."""
+    return replace(opponent, fallback=opponent.model, by_profile=None, profiles=None)
 
 
 def choose(name: str, table: Mapping[str, Any], recommender: Recommender, split: AnySplit) -> dict[str, Any]:
