@@ -246,3 +246,26 @@ def test_the_catalog_is_asked_for_what_the_recipe_needs(shop, recommender):
 def test_impossible_settings_are_refused(table, words):
     with pytest.raises(RecipeError, match=words):
         RecommendSettings(**table)
+
+
+BETWEEN = ["deny where launch_time > now", "deny where end_time <= now"]
+
+
+@pytest.mark.parametrize("kind", [pl.String, pl.Date, pl.Datetime("us", "UTC")])
+def test_an_item_is_shown_between_its_launch_and_its_end_as_of_each_request(shop, kind):
+    launches = ["2020-09-10", "2030-01-01", None, "2020-09-10"] + [None] * 11
+    ends = [None, None, None, "2020-09-20"] + [None] * 11
+    days = pl.DataFrame({"item_id": ITEMS, "launch_time": launches, "end_time": ends})
+    if kind != pl.String:
+        days = days.with_columns(pl.col("launch_time", "end_time").str.to_date())
+    catalog = days.with_columns(pl.col("launch_time", "end_time").cast(kind))
+    run = made(replace(shop, catalog=catalog), rules=BETWEEN)
+
+    def shown(day):
+        told = run.recommend(histories=[["i014"]], k=15, seen=True, at=datetime(*day, tzinfo=UTC))
+        return set(ITEMS[:4]) & set(told.frame["item_id"])
+
+    assert shown((2020, 9, 9)) == {"i002"}
+    assert shown((2020, 9, 19)) == {"i000", "i002", "i003"}
+    assert shown((2020, 9, 20)) == {"i000", "i002"}
+    assert shown((2031, 1, 1)) == {"i000", "i001", "i002"}
