@@ -71,6 +71,18 @@ def test_content_means_the_same_in_a_log_that_shares_no_id(by_content):
     assert old["item_id"][0] == "i005"
 
 
+@pytest.mark.parametrize(("first", "then"), [("content", "sum"), ("sum", "content")])
+def test_ids_may_be_learned_beside_content_that_was_learned_elsewhere(first, then):
+    start = trained(LOG, "content-only", [*TEXT, f"model.fusion={first}"], catalog_of())
+    one = begun(elsewhere(LOG), "content-only", [*TEXT, f"model.fusion={then}"], start, catalog_of("new-"))
+    old, new = start.model.arrays(), one.model.arrays()
+    moved = [name for name in new if name in old and "ids" not in name]
+    assert moved and all(torch.allclose(old[name], new[name], atol=1e-6) for name in moved)
+    assert {name for name in {*old} ^ {*new}} == {"items.ids.weight", "items.missing_D"}
+    with pytest.raises(RecipeError, match="fusion = 'gate' here"):
+        trained(LOG, "content-only", [*TEXT, "model.fusion=gate"], catalog_of(), start)
+
+
 def test_what_was_learned_elsewhere_helps_a_few_people_here(by_content):
     few = Events(elsewhere(chain_log(users=12, items=12, length=6, seed=5)).frame)
     split = horae.split_leave_one_out(few)

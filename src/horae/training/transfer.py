@@ -23,8 +23,10 @@ OWN_ROWS = ("items.weight", "items.ids.weight", "head.bias_I")
 """Arrays with a row for each item."""
 BY_BEHAVIOR = ("behavior_vectors",)
 """Arrays with a row for each behavior."""
-FREE = {"max_len", "dropout", "dropout_kind", "time_dropout", "context_dropout", "id_dropout"}
+FREE = {"max_len", "dropout", "dropout_kind", "time_dropout", "context_dropout", "id_dropout", "id_bound"}
 """Keys of `[model]` that may differ: no array has their shape."""
+SUMS = {"content", "sum"}
+"""Ways of fusing that differ in the ids' part alone: what items say may be learned in one log, their ids in another."""
 
 
 def check_start(recipe: Recipe, start: Recommender) -> None:
@@ -39,7 +41,8 @@ def check_start(recipe: Recipe, start: Recommender) -> None:
             hint="Choose recipes such as sasrec or content-only for both.",
         )
     old, new = start.recipe.model, recipe.model
-    differing = [key for key in (*old, *new) if key not in FREE and old.get(key) != new.get(key)]
+    free = FREE | ({"fusion"} if {old.get("fusion"), new.get("fusion")} <= SUMS else set())
+    differing = [key for key in (*old, *new) if key not in free and old.get(key) != new.get(key)]
     if differing:
         key = differing[0]
         raise RecipeError(
@@ -62,7 +65,7 @@ def take_over(network: Network, sequences: Sequences, start: Recommender) -> int
     shared_I = torch.from_numpy(index_I > 0)
     behaviors = start.sequences.behaviors == sequences.behaviors
     for name, array in mine.items():
-        if name in OWN_ROWS:
+        if name in OWN_ROWS and name in old:
             mine[name] = _by_item(array, old[name], index_I, shared_I)
         elif name in old and old[name].shape == array.shape and (behaviors or name not in BY_BEHAVIOR):
             mine[name] = old[name].to(array.device)
