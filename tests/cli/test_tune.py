@@ -36,6 +36,16 @@ def test_tune_tells_what_it_found_and_what_to_type_next(horae, log, tmp_path):
     assert "report.html" in told and "train.learning_rate" in told
 
 
+def test_tune_takes_a_catalog_and_says_so_again(horae, log, tmp_path):
+    items = tmp_path / "items.csv"
+    items.write_text("item_id,title\n" + "".join(f"i{n:02},thing {'abcdefghijklmno'[n] * 3}\n" for n in range(15)))
+    asked = ("--recipe", "text-sasrec", "--set", "content.text=hashed", "--catalog", items)
+    told = horae("tune", log, "-o", tmp_path / "search", *SHORT, "--trials", "1", *asked).out
+    assert f"--catalog {items}" in told and "text-sasrec" in (tmp_path / "search" / "best.toml").read_text()
+    gone = horae("tune", log, "-o", tmp_path / "other", *SHORT, *asked[:-2], code=3)
+    assert "--catalog items.csv" in " ".join(gone.err.split()) and not (tmp_path / "other").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

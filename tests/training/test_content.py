@@ -6,12 +6,14 @@ import torch
 from tests.logs import chain_log
 
 import horae
-from horae.errors import DataError, RecipeError
+from horae.errors import DataError, RecipeError, RunError
 from horae.evaluation.opponents import opponents_of
 from horae.models.ensemble import as_table
 from horae.recipe import Recipe, load_recipe
 from horae.schema import HistoryEvent
 from horae.sequences.batch import encode
+from horae.training import compare as compare_module
+from horae.training import tune as tune_module
 from horae.training.progress import Quiet
 from horae.training.train import Options, refit
 
@@ -94,6 +96,39 @@ def test_recipes_that_cannot_be_are_refused(recipe, overrides, words):
 def test_without_a_catalog_it_says_what_to_add():
     with pytest.raises(DataError, match="no catalog"):
         trained("text-sasrec", catalog=None)
+
+
+def test_a_search_and_a_comparison_look_at_the_catalog(tmp_path):
+    split = horae.split_by_time(LOG)
+    asked = {"overrides": [*SMALL, "tune.model.dropout=[0.1, 0.3]"], "trials": 2, "minutes": None, "options": QUIET}
+    tuned = horae.tune(split, "text-sasrec", catalog=CATALOG, folder=tmp_path / "search", **asked)
+    again = horae.train(split, tuned.recipe, catalog=CATALOG, options=QUIET)
+    assert again.card["training"]["validation"]["ndcg@10"] == tuned.best.ndcg and again.content is not None
+    other = CATALOG.with_columns(title=pl.col("title").str.to_uppercase())
+    with pytest.raises(RunError, match="another catalog"):
+        horae.tune(split, "text-sasrec", catalog=other, folder=tmp_path / "search", resume=True, **asked)
+    with pytest.raises(RunError, match="another catalog and another recipe"):
+        wider = {**asked, "overrides": [*asked["overrides"], "content.width=4"]}
+        horae.tune(split, "text-sasrec", catalog=other, folder=tmp_path / "search", resume=True, **wider)
+    table = horae.compare(split, ["popularity", "content-neighbours"], overrides=["content.text=hashed"],
+        catalog=CATALOG, options=QUIET)  # fmt: skip
+    alone = horae.train(split, "content-neighbours", overrides=["content.text=hashed"], catalog=CATALOG, options=QUIET)
+    judged = horae.evaluate(alone, split, opponents={}).metrics["ndcg@10"].mean
+    assert table.folds[0].evaluations["content-neighbours"].metrics["ndcg@10"].mean == judged
+
+
+def test_an_opponent_by_content_is_searched_with_its_catalog():
+    asked = ["content.text=hashed", "tune.model.half_life_events=[1.0, 5.0]"]
+    tuned = horae.tune(LOG, "content-neighbours", overrides=asked, trials=2, catalog=CATALOG, options=QUIET)
+    assert len(tuned.trials) == 2 and all(trial.state == "complete" for trial in tuned.trials)
+
+
+@pytest.mark.parametrize("verb", [horae.tune, lambda log, recipe, **how: horae.compare(log, ["markov", recipe], **how)])
+def test_a_search_or_comparison_without_the_catalog_says_so_before_anything_trains(verb, monkeypatch):
+    for module in (compare_module, tune_module):
+        monkeypatch.setattr(module, "train", None)
+    with pytest.raises(DataError, match="no catalog"):
+        verb(LOG, "text-sasrec", options=QUIET)
 
 
 WITH_PAIRS = ["model.dim=16", "model.max_len=6", "train.epochs=4", "content.text=hashed", "content.width=8"]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from horae.cli import options as o
-from horae.cli.inputs import Cutting, Reading
+from horae.cli.inputs import Cutting, Reading, read_table_of
 from horae.cli.output import show, show_json
 from horae.cli.verb import verb
 
@@ -18,6 +18,7 @@ Examples:
   horae compare events.csv --recipes sasrec,gru4rec,lstm-attention
   horae compare events.csv --recipes auto,sasrec,popularity
   horae compare events.csv --recipes sasrec,mine.toml --folds 4 --json
+  horae compare events.csv --recipes sasrec,text-sasrec --catalog items.csv
 """
 
 
@@ -34,6 +35,7 @@ def compare(
     ] = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
+    catalog: o.Catalog = None,
     reading: Reading = Reading(),
     set_: o.Set = None,
     json_: o.Json = False,
@@ -58,10 +60,13 @@ def compare(
             check(one)
     if len({str(recipe.data) for recipe in chosen}) > 1:
         raise typer.BadParameter("they clean the log differently; compare them one by one.", param_hint="--recipes")
+    items = None if catalog is None else read_table_of(catalog, "item_id")
     log = reading.events(events, chosen[0].data)
     options = Options(device=device, progress=progress_for(True))
     data = log if folds is not None else cutting.cut(log, seed)
-    comparison = compare_recipes(data, chosen, overrides=set_ or (), seed=seed, options=options, folds=folds)
+    comparison = compare_recipes(
+        data, chosen, overrides=set_ or (), seed=seed, catalog=items, options=options, folds=folds
+    )
     if json_:
         show_json(comparison.as_dict())
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from horae.cli import options as o
-from horae.cli.inputs import Cutting, Reading
+from horae.cli.inputs import Cutting, Reading, read_table_of
 from horae.cli.output import if_stopped, say, show, show_json
 from horae.cli.verb import verb
 
@@ -24,6 +24,7 @@ Examples:
   horae tune events.csv -o searches/first
   horae tune events.csv -o searches/first --trials 40 --minutes 60 --resume
   horae tune events.csv -o searches/mine --recipe mine.toml --set train.epochs=30
+  horae tune events.csv -o searches/text --recipe text-sasrec --catalog items.csv
   horae train events.csv -o runs/first --recipe searches/first/best.toml
 """
 
@@ -44,6 +45,7 @@ def tune(
     cutting: Cutting = Cutting(),
     seed: o.Seed = 0,
     device: o.Device = "auto",
+    catalog: o.Catalog = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the search in the folder.", show_default=False)
     ] = False,
@@ -65,29 +67,39 @@ def tune(
     chosen = asked(recipe, set_ or ())
     ready(chosen, out, resume)
     chosen = replace(chosen, data=reading.table(chosen.data))
+    items = None if catalog is None else read_table_of(catalog, "item_id")
     split = cutting.cut(reading.events(events, chosen.data), seed)
     say(f"Searching the settings of {chosen.name}: {trials} trials, {minutes:g} minutes at most.")
     options = Options(device=device, progress=progress_for(True))
     with if_stopped(f"Stopped by hand before anything was found; --resume goes on in {out}."):
         tuned = search(
-            split, chosen, trials=trials, minutes=minutes, folder=out, seed=seed, resume=resume, options=options
+            split,
+            chosen,
+            trials=trials,
+            minutes=minutes,
+            folder=out,
+            seed=seed,
+            resume=resume,
+            catalog=items,
+            options=options,
         )
     if json_:
         show_json(tuned.as_dict())
     else:
-        show(_told(tuned, events, out, cutting))
+        show(_told(tuned, events, out, cutting, catalog))
     if tuned.ended == BY_HAND:
         raise KeyboardInterrupt(f"Stopped by hand: {out} holds what was found. The same command with --resume goes on.")
 
 
-def _told(tuned: Tuned, events: str, out: Path, cutting: Cutting) -> str:
+def _told(tuned: Tuned, events: str, out: Path, cutting: Cutting, catalog: str | None) -> str:
     named = {
+        "--catalog": catalog,
         "--split": cutting.split,
         "--test": cutting.test,
         "--validation": cutting.validation,
         "--ties": cutting.ties,
     }
-    split = "".join(f" {option} {shlex.quote(value)}" for option, value in named.items() if value is not None)
+    same = "".join(f" {option} {shlex.quote(value)}" for option, value in named.items() if value is not None)
     best = shlex.quote(str(out / "best.toml"))
     return "\n".join(
         [
@@ -98,6 +110,6 @@ def _told(tuned: Tuned, events: str, out: Path, cutting: Cutting) -> str:
             f"Report      {out / 'report.html'}",
             "",
             "Next:",
-            f"  horae train {shlex.quote(events)} -o RUN --recipe {best}{split} --seed {tuned.seed}",
+            f"  horae train {shlex.quote(events)} -o RUN --recipe {best}{same} --seed {tuned.seed}",
         ]
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from horae.data.split import Split, split_by_time, split_rolling
 from horae.errors import RecipeError
@@ -20,7 +21,7 @@ from horae.recommend.recommender import Recommender
 from horae.schema import Events
 from horae.training.choose import Choice, asked, because_of, settled
 from horae.training.progress import progress_for
-from horae.training.train import Options, check, train
+from horae.training.train import Options, check, check_catalog, train
 
 __all__ = ["Comparison", "compare"]
 
@@ -122,6 +123,7 @@ def compare(
     folds: int | None = None,
     horizon: float = 0.05,
     seed: int = 0,
+    catalog: pl.DataFrame | None = None,
     options: Options | None = None,
 ) -> Comparison:
     """Train each recipe on one split and rank them.
@@ -130,14 +132,18 @@ def compare(
         data: Cleaned events, split by time here; or a split.
         recipes: Names, files or recipes; opponents are recipes too. `auto` is the one that suits the log, chosen once,
             by what lies before the first test; in the table it is called `auto (NAME)`.
-        overrides: Settings such as `train.epochs=5`, over each recipe in which the key has an effect.
+        overrides: Settings such as `train.epochs=5`, over each recipe in which the key has an effect. Those of
+            `[content]` go over the recipes that have such a table; where none has, over all.
         folds: Repeat over so many rolling time windows; needs events, not a split.
         horizon: With folds: length of each test window, as a share of the events.
         seed: For all trainings.
+        catalog: Items' attributes by `item_id`, as for `train`; for recipes with `[content]`. What an encoder made of
+            it once is kept on disk for the next recipe and fold.
         options: Where they run.
 
     Raises:
         RecipeError: A recipe is wrong (found before anything trains), none is given, or two have one name.
+        DataError: A recipe needs a catalog and there is none (found before anything trains).
     """
     wanted = [asked(recipe) for recipe in recipes]
     if not wanted:
@@ -154,9 +160,10 @@ def compare(
         splits = [data if isinstance(data, Split) else split_by_time(data)]
     recipes, choice = _settled(wanted, splits[0])
     chosen = _fitting(recipes, list(overrides), choice)
+    check_catalog(chosen, catalog)
     if choice is not None:
         ((options.progress if options else None) or progress_for(None)).say(str(choice))
-    return Comparison(splits[0].kind, [_fold(split, chosen, seed, options) for split in splits], choice)
+    return Comparison(splits[0].kind, [_fold(split, chosen, seed, catalog, options) for split in splits], choice)
 
 
 def _settled(recipes: Sequence[Recipe], split: Split) -> tuple[list[Recipe], Choice | None]:
@@ -172,7 +179,11 @@ def _settled(recipes: Sequence[Recipe], split: Split) -> tuple[list[Recipe], Cho
 
 def _fitting(recipes: Sequence[Recipe], overrides: Sequence[str], choice: Choice | None) -> list[Recipe]:
     """Each recipe with the overrides that it has a use for; one that no recipe has a use for is an error."""
-    fitting = [[override for override in overrides if _has_effect(recipe, override)] for recipe in recipes]
+    says = [bool(check(recipe).content) for recipe in recipes]
+    fitting = [
+        [override for override in overrides if _has_effect(recipe, override, its or not any(says))]
+        for recipe, its in zip(recipes, says, strict=True)
+    ]
     idle = set(overrides) - {override for those in fitting for override in those}
     if idle and recipes:
         with because_of(choice if len(recipes) == 1 else None):
@@ -181,12 +192,15 @@ def _fitting(recipes: Sequence[Recipe], overrides: Sequence[str], choice: Choice
     return [check(recipe.with_overrides(those)) for recipe, those in zip(recipes, fitting, strict=True)]
 
 
-def _has_effect(recipe: Recipe, override: str) -> bool:
+def _has_effect(recipe: Recipe, override: str, content: bool) -> bool:
+    """Has a recipe a use for an override; `content`: is one of `[content]` meant for it?"""
     table, _, key = override.partition("=")[0].strip().partition(".")
     filled = check(recipe)
     if table == "model":
         opponent = filled.model.get("opponent")
         return key in filled.model if opponent is None else key in {f.name for f in fields(settings_of(opponent))}
+    if table == "content":
+        return content
     return table != "train" or "encoder" in filled.model or "ensemble" in filled.model
 
 
@@ -195,8 +209,10 @@ def _mean(evaluation: Evaluation, metric: str) -> float:
     return -1.0 if mean is None else mean
 
 
-def _fold(split: Split, recipes: Sequence[Recipe], seed: int, options: Options | None) -> Fold:
-    trained = {recipe.name: train(split, recipe, seed=seed, options=options) for recipe in recipes}
+def _fold(
+    split: Split, recipes: Sequence[Recipe], seed: int, catalog: pl.DataFrame | None, options: Options | None
+) -> Fold:
+    trained = {recipe.name: train(split, recipe, seed=seed, catalog=catalog, options=options) for recipe in recipes}
     judged = {name: evaluate(one, split, opponents={}, seed=seed) for name, one in trained.items()}
     best = max(judged, key=lambda name: _mean(judged[name], RANKS_BY))
     others: dict[str, Recommender | str] = {name: one for name, one in trained.items() if name != best}

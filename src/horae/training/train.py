@@ -24,7 +24,7 @@ from horae.data.stand_in import with_stand_in
 from horae.errors import DataError
 from horae.evaluation.forecasts.judge import calibrated_levels
 from horae.evaluation.validation import validation_cut
-from horae.features.content.of_items import ItemContent, content_of
+from horae.features.content.of_items import ItemContent, content_of, refuse_without_catalog
 from horae.features.content.settings import ContentSettings
 from horae.models.compose import context_of
 from horae.models.ensemble import Ensemble, member_recipes
@@ -51,7 +51,7 @@ from horae.training.options import Options
 from horae.training.progress import progress_for
 from horae.training.transfer import check_start
 
-__all__ = ["Options", "check", "content_in", "made_out", "refit", "sizes_of", "train", "untrained"]
+__all__ = ["Options", "check", "check_catalog", "content_in", "made_out", "refit", "sizes_of", "train", "untrained"]
 
 SEEN_STAYS = 0.1
 """At this share of repeated items or more, `seen = "auto"` keeps items of the history in the lists."""
@@ -278,6 +278,16 @@ def content_in(
         return None
     known = split.log.sequences.items if isinstance(split, PreparedSplit) else Vocabulary.of(split.train.frame[ITEM])
     return content_of(known, wanted, catalog, like=None if start is None else start.content)
+
+
+def check_catalog(recipes: Iterable[Recipe], catalog: pl.DataFrame | None) -> None:
+    """Refuse recipes that need a catalog where there is none, before any of them is trained.
+
+    Raises:
+        DataError: There is none.
+    """
+    for recipe in recipes:
+        refuse_without_catalog(settings(ContentSettings, recipe.content, "[content]"), catalog)
 
 
 def untrained(

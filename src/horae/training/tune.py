@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
+
 from horae.data.split import Split
 from horae.errors import DataError, NotTrainedError, RecipeError
 from horae.evaluation.validation import quality, validation_cut
@@ -23,11 +25,11 @@ from horae.recipe import TABLES, Recipe, to_toml
 from horae.schema import Events
 from horae.training.choose import AUTO, Choice, asked, because_of, settled
 from horae.training.progress import Progress, progress_for
-from horae.training.train import Options, check, train
+from horae.training.train import Options, check, check_catalog, train
 from horae.training.tuning import report
 from horae.training.tuning.ranges import Range, ranges_of, with_values
 from horae.training.tuning.search import ask, importances, need_optuna
-from horae.training.tuning.trials import FINISHED, Trial, TrialLog, data_fingerprint
+from horae.training.tuning.trials import FINISHED, Trial, TrialLog, catalog_fingerprint, data_fingerprint
 from horae.training.tuning.watch import CHOOSES, NOBODY, OutOfTime, Pruned, Watch
 
 __all__ = ["BY_HAND", "Tuned", "best_of", "ready", "tune"]
@@ -107,6 +109,7 @@ def tune(
     overrides: Iterable[str] = (),
     seed: int = 0,
     resume: bool = False,
+    catalog: pl.DataFrame | None = None,
     options: Options | None = None,
 ) -> Tuned:
     """Search a recipe's ranges for the settings with the best validation NDCG@10.
@@ -123,11 +126,13 @@ def tune(
         overrides: Settings such as `train.epochs=30`, over the recipe's, the same in all trials.
         seed: Same data, recipe, ranges and seed: same trials, unless the time ends.
         resume: Go on with the search in `folder`.
+        catalog: Items' attributes by `item_id`, as for `train`; for recipes with `[content]`. What an encoder made of
+            it once is kept on disk for all trials.
         options: Where the trainings run; checkpoints are not kept.
 
     Raises:
         RecipeError: The recipe or a range is wrong; nothing to search.
-        DataError: No items, or nobody in the validation part to choose by.
+        DataError: No items, or nobody in the validation part to choose by; no catalog, and the recipe needs one.
         MissingExtraError: Optuna is not installed.
         RunError: The folder holds another search, or one that nobody asked to go on with.
         NotTrainedError: None of the first trials could be trained.
@@ -139,20 +144,27 @@ def tune(
     base, choice = settled(wanted, data)
     with because_of(choice):
         ranges = ranges or ranges_of(base)
+    check_catalog([base], catalog)
     made_of = {
-        "recipe": {name: dict(getattr(base, name)) for name in ("model", "train", "recommend")},
+        "recipe": {name: dict(getattr(base, name)) for name in _that_train(base)},
         "ranges": [one.as_dict() for one in ranges],
         "data": data_fingerprint(data),
         "seed": seed,
+        **({} if catalog is None else {"catalog": catalog_fingerprint(catalog)}),
     }
     tried = log.begin(made_of, resume)
     where = replace(options or Options(), folder=None, resume=False)
     progress = where.progress or progress_for(None)
     if choice is not None:
         progress.say(str(choice))
-    search = _Search(data, base, ranges, seed, where, progress, log, tried)
+    search = _Search(data, base, ranges, seed, where, progress, log, tried, catalog)
     ended = search.run(trials, None if minutes is None else time.monotonic() + 60 * minutes)
     return replace(search.result(ended), choice=choice)
+
+
+def _that_train(recipe: Recipe) -> tuple[str, ...]:
+    """Tables that make a trial what it is; `[content]` where there is any, as searches from before it have none."""
+    return ("model", "train", "recommend", *(("content",) if recipe.content else ()))
 
 
 def ready(recipe: Recipe, folder: Path | None, resume: bool) -> tuple[Range, ...]:
@@ -192,8 +204,9 @@ class _Search:
         progress: Progress,
         log: TrialLog,
         trials: list[Trial],
+        catalog: pl.DataFrame | None,
     ) -> None:
-        self.data, self.base, self.ranges, self.seed = data, base, ranges, seed
+        self.data, self.catalog, self.base, self.ranges, self.seed = data, catalog, base, ranges, seed
         self.where, self.progress, self.log, self.trials = where, progress, log, trials
         self._counted: Any = None
 
@@ -277,13 +290,14 @@ class _Search:
         board = self.where.tensorboard
         board = None if board is None else board / f"trial-{trial.number}"
         options = replace(self.where, progress=watch, tensorboard=board)
-        recommender = train(self.data, once, seed=self.seed, options=options)
+        recommender = train(self.data, once, seed=self.seed, catalog=self.catalog, options=options)
         return not recommender.card["training"]["interrupted"]
 
     def _counted_quality(self, recipe: Recipe) -> float:
         """An opponent is fitted on the fit part alone, as when its own open settings are chosen."""
         if self._counted is None:
-            whole = train(self.data, self.base, seed=self.seed, options=replace(self.where, progress=self.progress))
+            options = replace(self.where, progress=self.progress)
+            whole = train(self.data, self.base, seed=self.seed, catalog=self.catalog, options=options)
             assert whole.split is not None
             cut = validation_cut(whole.split, limit=10_000, seed=self.seed)
             if len(cut) == 0:

@@ -27,7 +27,7 @@ from horae.features.content.vectors import BoolArray, ContentVectors, Indexed, I
 from horae.recipe import settings as read_settings
 from horae.schema import ITEM, DataReport, Id, IndexArray
 
-__all__ = ["ItemContent", "Reduction", "content_of"]
+__all__ = ["ItemContent", "Reduction", "content_of", "refuse_without_catalog"]
 
 FARTHEST: Final = 4.0
 """Standard deviations at which a component is cut off: one odd item must not outshout the others."""
@@ -202,11 +202,7 @@ def content_of(
     """
     if not settings.names_any:
         return None
-    if settings.needs_catalog and catalog is None:
-        raise DataError(
-            "[content] asks for what items say, but there is no catalog.",
-            hint="Add --catalog items.csv, with item_id and title; or in Python catalog=frame.",
-        )
+    refuse_without_catalog(settings, catalog)
     hashed: HashedEncoder | None = None
     sources = []
     if settings.needs_catalog:
@@ -240,6 +236,19 @@ def content_of(
         vectors[name] = np.zeros((len(vector_IC), reductions[name].direction_CP.shape[1]), dtype=np.float32)
         vectors[name][known_I] = reductions[name].of(vector_IC[known_I])
     return ItemContent(vectors, dict(here.known), reductions, settings, hashed, here.report)
+
+
+def refuse_without_catalog(settings: ContentSettings, catalog: pl.DataFrame | None) -> None:
+    """Say what is missing, before any work.
+
+    Raises:
+        DataError: Content is asked of a catalog, and there is none.
+    """
+    if settings.needs_catalog and catalog is None:
+        raise DataError(
+            "[content] asks for what items say, but there is no catalog.",
+            hint="Add --catalog items.csv, with item_id and title; or in Python catalog=frame.",
+        )
 
 
 def _chosen(settings: ContentSettings, catalog: pl.DataFrame) -> tuple[ContentSettings, HashedEncoder | None]:

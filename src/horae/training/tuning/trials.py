@@ -11,6 +11,7 @@ In: trials. Out: the same, read back. A file is replaced by renaming. It does no
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,18 +19,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
+
 from horae.data.split import Split
 from horae.errors import RunError
 from horae.recommend.run import storing
 from horae.schema import Events
 
-__all__ = ["FINISHED", "Trial", "TrialLog", "data_fingerprint"]
+__all__ = ["FINISHED", "Trial", "TrialLog", "catalog_fingerprint", "data_fingerprint"]
 
 State = Literal["running", "complete", "pruned", "failed", "stopped"]
 FINISHED = ("complete", "pruned", "failed")
 """Trials that are not tried again, and from which the search learns."""
 
-NAMED = {"data": "log or split", "ranges": "set of ranges", "recipe": "recipe", "seed": "seed"}
+NAMED = {"catalog": "catalog", "data": "log or split", "ranges": "set of ranges", "recipe": "recipe", "seed": "seed"}
 """What the keys of `tune.json` are to whoever reads an error."""
 
 ROWS = 1_000_000
@@ -121,7 +124,7 @@ class TrialLog:
         if differing:
             raise RunError(
                 f"The search in {self.folder} is of another {' and another '.join(NAMED[name] for name in differing)}.",
-                hint="Give the same EVENTS, split, recipe, --set and --seed as before, or another folder.",
+                hint="Give the same EVENTS, split, recipe, --catalog, --set and --seed as before, or another folder.",
             )
         return self._read()
 
@@ -170,6 +173,13 @@ def data_fingerprint(data: Events | Split) -> str:
     for start in range(0, frame.height, ROWS):
         digest.update(frame[start : start + ROWS].select(names).write_csv(include_header=False).encode())
     return digest.hexdigest()
+
+
+def catalog_fingerprint(catalog: pl.DataFrame) -> str:
+    """Of every cell, pictures and lists included."""
+    content = io.BytesIO()
+    catalog.write_ipc(content)
+    return hashlib.sha256(content.getbuffer()).hexdigest()
 
 
 def _read_json(file: Path) -> dict[str, Any]:
