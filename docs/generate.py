@@ -2,7 +2,8 @@
 
 In: the package, and `benchmarks/results/*.json`. Out: `docs/reference/*.md`, `RESULTS.md`, the picture of quality
 against CPU seconds, what stands between the markers `<!-- results -->` and `<!-- /results -->` in the READMEs and
-`docs/benchmarks.md`, and the tables of features in `docs/features.md`. With `--check` nothing is written; pages that
+`docs/benchmarks.md`, the study of size in `docs/large-models.md` with its picture, and the tables of features in
+`docs/features.md`. With `--check` nothing is written; pages that
 differ are named and the exit code is 1. A result that is not whole is named, and nothing is written (exit code 3). It
 does not write the other pages: people do.
 """
@@ -24,10 +25,12 @@ from making.python import python_page
 from making.recipes import recipes_page
 from making.results import PICTURE, RESULTS, BrokenResultError, result_of, with_results
 from making.results_page import results_page
+from making.scaling import scaling_picture, with_scaling
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCS: Final = ROOT / "docs"
 MADE: Final = "<!-- Made by docs/generate.py: change the code's docstrings, not this page. -->"
+SCALING_PAGES: Final = {"large-models.md": "en", "zh/large-models.md": "zh"}
 RESULT_PAGES: Final = {"README.md": "en", "README.zh-CN.md": "zh", "docs/benchmarks.md": "en"}
 
 
@@ -63,6 +66,11 @@ def pages() -> dict[Path, str]:
         made[PICTURE] = quality_against_cpu(result_of(contest))
     for name, language in RESULT_PAGES.items():
         made[ROOT / name] = with_results(ROOT / name, language, short=name.startswith("README"))
+    study = result_of(file) if (file := RESULTS / "scaling.json").exists() else None
+    if study is not None:
+        made[DOCS / "images" / "scaling.svg"] = scaling_picture(study)
+    for name, language in SCALING_PAGES.items():
+        made[DOCS / name] = with_scaling(DOCS / name, language, study)
     made[DOCS / "features.md"] = with_features(DOCS / "features.md")
     return made
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from making import comparisons, peers, temporal
 from making.markdown import table
+from making.scaling import scaling
 
 __all__ = ["FIGURES", "PICTURE", "RESULTS", "BrokenResultError", "result_of", "with_results"]
 
@@ -238,6 +239,7 @@ FIGURES: Final[dict[str, Tell]] = {
     "recipes_ml100k": comparisons.recipes_ml100k,
     "ablations": comparisons.ablations,
     "tuning": comparisons.tuning,
+    "scaling": scaling,
     "imputing": comparisons.imputing,
     "features": temporal.features,
     "text_encoding": _text_encoding,
@@ -271,6 +273,7 @@ LONG: Final = {
     "recipes_ml100k",
     "ablations",
     "tuning",
+    "scaling",
     "imputing",
     "features",
     "text_encoding",

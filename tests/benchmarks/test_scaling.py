@@ -1,7 +1,12 @@
 """The scaling study's arithmetic: what a law is fitted to, and what a loss is."""
 
+import importlib
 import math
+import sys
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
@@ -14,6 +19,10 @@ from horae.evaluation.validation import validation_cut
 from horae.recommend.recommender import Recommender
 from horae.schema import Events
 from horae.training.train import made_out, untrained
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "docs"))
+making = importlib.import_module("making.scaling")
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +99,45 @@ def test_what_lacks_a_run_is_not_fitted():
     runs = {name: {**run, "events": 7 * 2**n, "loss": 6.0 + 0.5**n} for n, name in enumerate(scaling.SHARES)}
     told = scaling.told(runs)
     assert list(told["fits"]) == ["events"] and told["seeds"] == {"runs": 1, "sd": None}
+
+
+def study(names: tuple[str, ...] = tuple(scaling.RUNS)) -> dict[str, Any]:
+    """What `measure` gives, of losses that follow laws."""
+    runs = {}
+    for name in names:
+        size = scaling.RUNS[name]
+        weights, events = 3_500 * size.width, round(400_000 * size.share)
+        loss = 5.5 + 200 * weights**-0.5 + 30 * events**-0.4 + 0.002 * size.seed
+        curve = [[1, 7.0, loss + 0.5], [2, 6.0, loss], [3, 5.9, loss + 0.1]]
+        within = 12 * size.depth * size.width**2
+        runs[name] = {"loss": loss, "weights": weights + within, "weights_without_items": within, "events": events,
+            "best_epoch": 2, "curve": curve, "ndcg@10": 0.1, "cpu_seconds": 100.0}  # fmt: skip
+    return scaling.told(runs)
+
+
+def test_the_picture_shows_every_width_and_every_law_within_its_panel():
+    drawn = ElementTree.fromstring(making.scaling_picture(study()))
+    assert len(drawn.findall(f".//{SVG}polyline")) == 5 + 2
+    dots = [(float(dot.attrib["cx"]), float(dot.attrib["cy"])) for dot in drawn.iter(f"{SVG}circle")]
+    assert len(dots) == 5 + 5 + 4
+    assert all(making.LEFT <= x <= making.WIDTH and making.TOP <= y <= making.HEIGHT - making.BOTTOM for x, y in dots)
+    by_width = dots[5:10]
+    assert [x for x, _ in by_width] == sorted(x for x, _ in by_width)  # more weights stand further right ...
+    assert [y for _, y in by_width] == sorted(y for _, y in by_width)  # ... and a lower loss lower
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_has_the_runs_and_the_laws_and_says_when_there_is_nothing(tmp_path: Path, language: str):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- scaling -->\nold\n<!-- /scaling -->\nafter\n", encoding="utf-8")
+    whole = making.with_scaling(page, language, study())
+    assert "\nold\n" not in whole and whole.startswith("before") and whole.endswith("after\n")
+    assert all(f"| {name} |" in whole for name in scaling.RUNS) and whole.count("images/scaling.svg") == 1
+    assert whole.count(" to " if language == "en" else " 至 ") >= 3 and "0.0020" in whole
+    assert making.NOTHING[language] in making.with_scaling(page, language, None)
+
+
+def test_a_part_of_the_runs_has_a_page_and_a_picture_too():
+    part = study(("depth 1", "depth 4"))
+    assert [what for (what, _), _ in making.scaling(part)] == ["ml-1m, `sasrec`, 2 runs: loss, nats an event"]
+    assert ElementTree.fromstring(making.scaling_picture(part)).tag == f"{SVG}svg"
