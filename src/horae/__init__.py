@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from horae.features.compute import compute_features, write_features
     from horae.features.content.encode import encode_catalog, encode_images, encode_texts
     from horae.features.content.sentiment import add_sentiment
+    from horae.features.content.text_vectors import add_text_vectors
     from horae.features.content.vectors import ContentVectors, read_vectors
     from horae.features.describing import describe
     from horae.features.settings import FeatureSettings
@@ -110,6 +111,7 @@ _HOME = {
     "UnknownIdError": "errors",
     "UserInterests": "recommend.interests",
     "add_sentiment": "features.content.sentiment",
+    "add_text_vectors": "features.content.text_vectors",
     "audit_features": "evaluation.feature_audit",
     "backtest": "evaluation.backtest.rolling",
     "compare": "training.compare",
@@ -194,6 +196,7 @@ __all__ = [
     "UserInterests",
     "__version__",
     "add_sentiment",
+    "add_text_vectors",
     "audit_features",
     "backtest",
     "compare",

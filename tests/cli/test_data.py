@@ -151,3 +151,16 @@ def test_convert_tells_what_texts_say_of_the_value(horae, tmp_path):
     )
     assert pl.read_parquet(out)["text_sentiment"].drop_nulls().len() == 26
     horae("data", "convert", tmp_path / "log.csv", "--sentiment", "gone", "-o", out, code=3)
+
+
+def test_convert_tells_what_texts_say_as_numbers(horae, tmp_path):
+    rows = [f"u{n % 7},i{n % 5},{1_600_000_000 + n},{'fine sound' if n % 3 else 'broken bow'}" for n in range(90)]
+    (tmp_path / "log.csv").write_text("\n".join(["user_id,item_id,timestamp,review", *rows]) + "\n")
+    out, told = tmp_path / "told.parquet", ("--text-vectors", "review")
+    ended = horae("data", "convert", tmp_path / "log.csv", *told, "-o", out)
+    assert "known of 90 events, in 1 number by hashed" in ended.err
+    assert """--set 'model.context=["text_0"]'""" in ended.err
+    assert pl.read_parquet(out)["text_0"].round(3).n_unique() == 2
+    horae("data", "convert", tmp_path / "log.csv", *told, "--fit-until", "2031-01-01", "-o", out, code=3)
+    for alone in (("--encoder", "hashed"), ("--width", "4"), ("--fit-until", "7d")):
+        horae("data", "convert", tmp_path / "log.csv", *alone, "-o", "-", code=2)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +24,7 @@ Examples:
   horae data convert events.csv -o clean.csv --set data.min_item_events=5
   horae data convert clicks.csv --impressions shown.csv -o events.parquet
   horae data convert reviews.csv --sentiment review_text -o events.parquet
+  horae data convert reviews.csv --text-vectors review_text -o events.parquet
   horae data convert sqlite:///shop.db --query "select * from orders" -o - | head
 """
 BLOCK = 200_000
@@ -59,6 +61,34 @@ def convert(
             show_default=False,
         ),
     ] = None,
+    text_vectors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="A column of texts: what each says becomes numbers text_0, text_1, ... for [model] context.",
+            show_default=False,
+        ),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of these texts: auto, minilm, multilingual, hashed, or a folder. [default: hashed]",
+            show_default=False,
+        ),
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many numbers, at most. [default: 16]", show_default=False),
+    ] = None,
+    fit_until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Fitted on texts before it: a date, or 30d back from the end. [default: the training part's end]",
+            show_default=False,
+        ),
+    ] = None,
     reading: Reading = Reading(),
     set_: o.Set = None,
     json_: o.Json = False,
@@ -68,6 +98,11 @@ def convert(
     check_outputs(out, json_)
     if within is not None and impressions is None:
         raise typer.BadParameter("it has no effect without --impressions.", param_hint="--within")
+    told = {"encoder": encoder, "width": width, "fit_until": fit_until}
+    told = {name: value for name, value in told.items() if value is not None}
+    if told and text_vectors is None:
+        option = "--" + next(iter(told)).replace("_", "-")
+        raise typer.BadParameter("it has no effect without --text-vectors.", param_hint=option)
     log = reading.events(events, data_table(set_))
     if impressions is not None:
         log = _with_impressions(log, impressions, within, reading)
@@ -76,6 +111,8 @@ def convert(
 
         log = add_sentiment(log, sentiment)
         say(log.report.steps[-1].message)
+    if text_vectors is not None:
+        log = _with_text_vectors(log, text_vectors, told)
     with table_to(out) as write:
         for block in log.frame.iter_slices(BLOCK):
             write(block)
@@ -91,4 +128,14 @@ def _with_impressions(log: Events, file: str, within: float | None, reading: Rea
     as_log = Reading(timezone=reading.timezone, max_bad=reading.max_bad, strict=reading.strict)
     joined = join_impressions(log, as_log.events(file, {}), within_seconds=WITHIN_SECONDS if within is None else within)
     say(joined.report.steps[-1].message)
+    return joined
+
+
+def _with_text_vectors(log: Events, column: str, told: dict[str, Any]) -> Events:
+    """The log with numbers for its texts; says how a network is to be told of them."""
+    from horae.features.content.text_vectors import add_text_vectors
+
+    joined = add_text_vectors(log, column, progress=True, **told)
+    names = [name for name in joined.frame.columns if name not in log.frame.columns]
+    say(f"{joined.report.steps[-1].message}\nFor a network: --set 'model.context={json.dumps(names)}'")
     return joined

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from horae.errors import DataError
+from horae.features.content.event_texts import event_texts
 from horae.features.content.hashed import HashedEncoder
 from horae.schema import TIMESTAMP, VALUE, Events, Step
 
@@ -26,7 +27,6 @@ SENTIMENT: Final = "text_sentiment"
 FIRST: Final = 64
 """So many texts of known value come first; what they say is unknown."""
 PENALTY: Final = 1.0
-NO_TEXT: Final = ("", "nan", "null", "none")
 Floats = npt.NDArray[np.float64]
 
 
@@ -48,10 +48,9 @@ def add_sentiment(events: Events, column: str, *, width: int = 128) -> Events:
     Raises:
         DataError: No such column of texts, no times, or fewer than 64 earlier texts whose values differ.
     """
-    frame = events.frame
-    _check(events, column)
-    text = frame[column].cast(pl.String).str.strip_chars()
-    said = text.is_not_null() & ~text.str.to_lowercase().is_in(list(NO_TEXT)) & frame[TIMESTAMP].is_not_null()
+    frame, text = events.frame, event_texts(events, column)
+    _check(events)
+    said = text.is_not_null() & frame[TIMESTAMP].is_not_null()
     rows_N = said.arg_true().to_numpy()
     texts = text.gather(rows_N).to_list()
     time_N = frame[TIMESTAMP].cast(pl.Int64).gather(rows_N).to_numpy()
@@ -72,12 +71,7 @@ def add_sentiment(events: Events, column: str, *, width: int = 128) -> Events:
     return Events(frame.with_columns(pl.Series(SENTIMENT, known_N).fill_nan(None)), report)
 
 
-def _check(events: Events, column: str) -> None:
-    texts = (pl.String, pl.Categorical, pl.Enum)
-    if column not in events.context or not isinstance(events.frame.schema[column], texts):
-        raise DataError(
-            f"The log has no column {column!r} of texts.", hint=f"Its context: {', '.join(events.context) or 'none'}."
-        )
+def _check(events: Events) -> None:
     if SENTIMENT in events.frame.columns:
         raise DataError(f"The log has a column {SENTIMENT} already.", hint="Drop it, or keep it as it is.")
     if events.times == "none":
