@@ -41,6 +41,7 @@ TRANSLATED = {
     "docs/zh/series.md": "docs/series.md",
     "docs/zh/features.md": "docs/features.md",
     "docs/zh/content.md": "docs/content.md",
+    "docs/zh/cold-start.md": "docs/cold-start.md",
     "docs/zh/missing-values.md": "docs/missing-values.md",
     "docs/zh/forecasts.md": "docs/forecasts.md",
     "docs/zh/rhythm.md": "docs/rhythm.md",

@@ -16,6 +16,7 @@ BARS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "ml1m_quality": (("recall@10", "0.306", "0.3369"), ("ndcg@10", "0.1766", "0.2007")),
     "ml1m_recurrence": (("recall@10", "0.306", "0.3369"), ("ndcg@10", "0.1766", "0.2007")),
     "ml1m_time": (("request's time", "+10%", "+20%"),),
+    "cross_domain": (("new there", "interval above zero on 2 of 3 parts", "1.5 times"),),
     "time_ablations": (("", "better on 3 of 5 sets, worse on none", ""),),
     "time_splits": (("", "interval above zero", "+10% NDCG@10 over the best opponent"),),
     "sessions": (("", "ahead of session-kNN and Markov", "the published best"),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["anomalies", "content_splits", "event_forecasts", "features", "few_shot", "series"]
+__all__ = ["anomalies", "content_splits", "cross_domain", "event_forecasts", "features", "few_shot", "series"]
 
 Said = Iterator[tuple[tuple[str, str], str]]
 OWN: Final = "user_frequency"
@@ -92,6 +92,21 @@ def few_shot(result: Mapping[str, Any]) -> Said:
         yield what, f"{own['transfer']:.4f}, {own['scratch']:.4f}, {own['sasrec']:.4f}"
         what = f"{count} users: gain over the same from scratch", f"{count} 个用户：相对从零的增益"
         yield what, f"{gap['gain']:+.0%}, {_gap(gap, 1, 4)}"
+
+
+def cross_domain(result: Mapping[str, Any]) -> Said:
+    """What other parts of a shop know of people who are new in one, and of the others."""
+    alone, told = "the part alone", {"new": ("new there", "新人"), "others": ("others", "其他人")}
+    for part, one in result["parts"].items():
+        for who, (en, zh) in told.items():
+            group = one[who]
+            for name in ("sasrec, all parts", "item-knn, all parts"):
+                what = (
+                    f"{part}, {group['people']} people, {en}: ndcg@10 by {name}; by {alone}; difference",
+                    f"{part}，{group['people']} 个{zh}：{name} 的 ndcg@10；只用该部分；差",
+                )
+                own, base = group["ndcg@10"][name], group["ndcg@10"][alone]
+                yield what, f"{own:.4f}; {base:.4f}; {_gap(group[f'{name} over {alone}'], 1, 4)}"
 
 
 def content_splits(result: Mapping[str, Any]) -> Said:
