@@ -1,19 +1,11 @@
 """The reference pages and the results tables, made from the code: run `python docs/generate.py` after changing it.
 
-<<<<<<< HEAD
-In: the package, and `benchmarks/results/*.json`. Out: `docs/reference/*.md`, `RESULTS.md`, the picture of quality
-against CPU seconds, what stands between the markers `<!-- results -->` and `<!-- /results -->` in the READMEs and
-`docs/benchmarks.md`, the study of size in `docs/large-models.md` with its picture, and the tables of features in
-`docs/features.md`. With `--check` nothing is written; pages that
-differ are named and the exit code is 1. A result that is not whole is named, and nothing is written (exit code 3). It
-does not write the other pages: people do.
-=======
 In: the package, `benchmarks/results/*.json`, and `docs/making/cold.json`. Out: `docs/reference/*.md`, `RESULTS.md`,
 the pictures of quality against CPU seconds, of cold start and of content, what stands between the markers
-`<!-- results -->` and `<!-- /results -->` in the READMEs and `docs/benchmarks.md`, and the tables of features in
-`docs/features.md`. With `--check` nothing is written; pages that differ are named and the exit code is 1. A result that
-is not whole is named, and nothing is written (exit code 3). It does not write the other pages: people do.
->>>>>>> 42ab352 (Two domains with shared people, cold start in Chinese, and pictures of what content and first events say)
+`<!-- results -->` and `<!-- /results -->` in the READMEs and `docs/benchmarks.md`, the study of size in
+`docs/large-models.md` with its picture, and the tables of features in `docs/features.md`. With `--check` nothing is
+written; pages that differ are named and the exit code is 1. A result that is not whole is named, and nothing is written
+(exit code 3). It does not write the other pages: people do.
 """
 
 from __future__ import annotations
