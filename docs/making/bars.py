@@ -17,6 +17,18 @@ BARS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "ml1m_recurrence": (("recall@10", "0.306", "0.3369"), ("ndcg@10", "0.1766", "0.2007")),
     "ml1m_time": (("request's time", "+10%", "+20%"),),
     "cross_domain": (("new there", "interval above zero on 2 of 3 parts", "1.5 times"),),
+    "content_quality": (("recall@10", "0.0974", "0.106"), ("ndcg@10", "0.0588", "0.063")),
+    "content_splits": (
+        ("against ids:", "better on 2 of 3 sets", "on 3"),
+        ("new people", "1.5 times popularity", "2 times"),
+    ),
+    "few_shot": (("50 users: gain", "+10%", "+25%"),),
+    "cold_items": (
+        ("`sasrec`", "0.060; at most 0.5% lost", "0.081"),
+        ("first seen", "1.5 times the most popular", "2 times"),
+    ),
+    "shaping": (("", "under 1 ms", ""),),
+    "text_encoding": (("", "level with the plain call", "2 times"),),
     "time_ablations": (("", "better on 3 of 5 sets, worse on none", ""),),
     "time_splits": (("", "interval above zero", "+10% NDCG@10 over the best opponent"),),
     "sessions": (("", "ahead of session-kNN and Markov", "the published best"),),
