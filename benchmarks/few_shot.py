@@ -2,8 +2,9 @@
 
 A network that knows items by their titles and genres alone is trained on ml-1m; then 10, 50 or 250 users of ml-100k
 are known, by all of their events, and everybody else is asked for the item after each of their newest events, which
-the network sees as histories only. Against the same network from scratch, and `sasrec` by ids from scratch; ten
-draws of the users, paired. `HORAE_ROUNDS=2` is a smaller try.
+the network sees as histories only. Against the same network from scratch, and `sasrec` by ids from scratch; the same
+with ids learned beside content on ml-100k, from the start and from scratch. Ten draws of the users, paired.
+`HORAE_ROUNDS=2` is a smaller try.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ ROUNDS = int(os.environ.get("HORAE_ROUNDS", "10"))
 COLUMNS = 'content.columns=["title", "categories"]'
 BIG = ("train.epochs=8", "train.patience=3", "train.validation_requests=3000", COLUMNS)
 SMALL = ("train.epochs=20", "train.patience=4", COLUMNS)
+WITH_IDS = ("model.fusion=sum", "train.learning_rate=0.005")
 ASKED = 300
 
 
@@ -54,7 +56,7 @@ def measure(data: Path) -> dict[str, Any]:
         "training knows, seen masked, others count as missed; means over draws of users, paired differences",
         "source_cpu_seconds": big.card["training"]["cpu_seconds"],
         "big": {"overrides": BIG, "events": len(big.events) if big.events is not None else None},
-        "small": {"overrides": SMALL},
+        "small": {"overrides": SMALL, "ids_beside": WITH_IDS},
         "users": {str(count): _told(values) for count, values in reached.items()},
     }
 
@@ -64,14 +66,22 @@ def _catalog(file: Path) -> pl.DataFrame:
 
 
 def _trained(known: Events, catalog: pl.DataFrame, big: Recommender, seed: int) -> dict[str, Recommender]:
-    """Trained on a few people, in three ways; and what the big network says unchanged."""
+    """Trained on a few people: from what the big network knows, or from scratch."""
     quiet = Options(progress=Shown())
     transfer = Options(progress=Shown(), start=big)
     ids = [one for one in SMALL if not one.startswith("content")]
+    ways = {
+        "transfer": ("content-only", SMALL, transfer),
+        "scratch": ("content-only", SMALL, quiet),
+        "transfer, ids beside": ("content-only", (*SMALL, *WITH_IDS), transfer),
+        "scratch, ids beside": ("content-only", (*SMALL, *WITH_IDS), quiet),
+        "sasrec": ("sasrec", ids, quiet),
+    }
     return {
-        "transfer": horae.train(known, "content-only", overrides=SMALL, seed=seed, catalog=catalog, options=transfer),
-        "scratch": horae.train(known, "content-only", overrides=SMALL, seed=seed, catalog=catalog, options=quiet),
-        "sasrec": horae.train(known, "sasrec", overrides=ids, seed=seed, options=quiet),
+        name: horae.train(
+            known, recipe, overrides=overrides, seed=seed, catalog=None if recipe == "sasrec" else catalog, options=how
+        )
+        for name, (recipe, overrides, how) in ways.items()
     }
 
 
@@ -92,10 +102,12 @@ def _quality(recommender: Recommender, asked: Events) -> float:
 def _told(values: dict[str, list[float]]) -> dict[str, Any]:
     means = {name: float(np.mean(runs)) for name, runs in values.items()}
     told: dict[str, Any] = {"ndcg@10": means}
-    for other in ("scratch", "sasrec"):
-        difference_D1 = (np.array(values["transfer"]) - np.array(values[other]))[:, None]
-        told[f"transfer over {other}"] = {
+    pairs = (("transfer", "scratch"), ("transfer", "sasrec"))
+    beside = "transfer, ids beside"
+    for own, other in (*pairs, (beside, "scratch, ids beside"), (beside, "sasrec")):
+        difference_D1 = (np.array(values[own]) - np.array(values[other]))[:, None]
+        told[f"{own} over {other}"] = {
             **Resamples(len(difference_D1)).intervals(difference_D1)[0].as_dict("difference"),
-            "gain": means["transfer"] / means[other] - 1 if means[other] else None,
+            "gain": means[own] / means[other] - 1 if means[other] else None,
         }
     return told

@@ -12,6 +12,7 @@ import polars as pl
 import horae
 from horae.data.split import Split
 from horae.evaluation.opponents import opponents_of
+from horae.recommend.recommender import Recommender
 from horae.training.progress import Shown
 from horae.training.train import Options
 
@@ -28,15 +29,29 @@ def trained_and_judged(
     catalog: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
     """The figures of one run; opponents are fitted on everything before the test and compared pair by pair."""
-    started = time.perf_counter(), time.process_time()
     how = Options(progress=Shown())
+    started = time.perf_counter(), time.process_time()
     recommender = horae.train(split, recipe, overrides=overrides, seed=seed, catalog=catalog, options=how)
+    return judged_run(recommender, split, overrides, seed, opponents, metrics, started)
+
+
+def judged_run(
+    recommender: Recommender,
+    split: Split,
+    overrides: Sequence[str],
+    seed: int,
+    opponents: Sequence[str] = (),
+    metrics: Sequence[str] = METRICS,
+    started: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """The figures of a trained network; `started`: the clock and the CPU seconds when its training began."""
+    started = started or (time.perf_counter(), time.process_time())
     cost = recommender.card["training"]
     beside = opponents_of(recommender, split, opponents)
     judged = horae.evaluate(recommender, split, opponents=beside, seed=seed).as_dict()
     return {
         "seed": seed,
-        "recipe": recipe,
+        "recipe": recommender.recipe.name,
         "overrides": list(overrides),
         "model": dict(recommender.recipe.model),
         "train": dict(recommender.recipe.train),

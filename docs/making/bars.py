@@ -22,7 +22,7 @@ BARS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("against ids:", "better on 2 of 3 sets", "on 3"),
         ("new people", "1.5 times popularity", "2 times"),
     ),
-    "few_shot": (("50 users: gain", "+10%", "+25%"),),
+    "few_shot": (("50 users: gain, transfer over scratch", "+10%", "+25%"),),
     "cold_items": (
         ("`sasrec`", "0.060; at most 0.5% lost", "0.081"),
         ("first seen", "1.5 times the most popular", "2 times"),

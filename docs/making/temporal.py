@@ -84,14 +84,19 @@ def anomalies(result: Mapping[str, Any]) -> Said:
 def few_shot(result: Mapping[str, Any]) -> Said:
     """What another log has taught, beside learning from nothing, by how many people are known."""
     for count, one in result["users"].items():
-        own, gap = one["ndcg@10"], one["transfer over scratch"]
+        own = one["ndcg@10"]
+        names = ", ".join(f"`{name}`" if name == "sasrec" else name for name in own)
         what = (
-            f"ml-1m to ml-100k, {count} users known: ndcg@10 with transfer, from scratch, `sasrec` from scratch",
-            f"ml-1m 到 ml-100k，已知 {count} 个用户：迁移、从零、`sasrec` 从零的 ndcg@10",
+            f"ml-1m to ml-100k, {count} users known, {names}: ndcg@10",
+            f"ml-1m 到 ml-100k，已知 {count} 个用户，{names}：ndcg@10",
         )
-        yield what, f"{own['transfer']:.4f}, {own['scratch']:.4f}, {own['sasrec']:.4f}"
-        what = f"{count} users: gain over the same from scratch", f"{count} 个用户：相对从零的增益"
-        yield what, f"{gap['gain']:+.0%}, {_gap(gap, 1, 4)}"
+        yield what, ", ".join(f"{value:.4f}" for value in own.values())
+        for name, gap in one.items():
+            if " over " in name:
+                yield (
+                    (f"{count} users: gain, {name}", f"{count} 个用户：增益，{name}"),
+                    f"{gap['gain']:+.0%}, {_gap(gap, 1, 4)}",
+                )
 
 
 def cross_domain(result: Mapping[str, Any]) -> Said:
