@@ -107,7 +107,8 @@ def _added(one: Recommender, other: Recommender) -> Recommender:
 def _with_new_items(run: Recommender, catalog: pl.DataFrame) -> Recommender:
     """It knows what the catalog says of items that nobody had turned to in training; they have places kept."""
     asked = replace(run, recipe=replace(run.recipe, recommend={"new_items": PLACES}))
-    asked.add_items(catalog.filter(~pl.col("item_id").is_in(run.items.all.implode())))
+    told = pl.col("title").str.strip_chars().str.len_chars() > 0  # a network places an item by what is known of it
+    asked.add_items(catalog.filter(told & ~pl.col("item_id").is_in(run.items.all.implode())))
     return asked
 
 
