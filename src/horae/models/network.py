@@ -48,6 +48,7 @@ class Network(nn.Module):
 
     Attributes:
         autocast: Of the encoder's products in training; None: as its weights are.
+        texts: While the encoder of the items' texts is trained along: what is learned of it. None in a trained run.
 
     Source: Kang & McAuley 2018 (arXiv:1808.09781), section III: scaled input (as in its code), shared item table.
     Differs: vectors of an event's behavior, times, history and context may be added to the item's; they start at zero,
@@ -71,6 +72,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.autocast: torch.dtype | None = None
+        self.texts: nn.Module | None = None
         self.items = items
         self.encoder = cast(nn.Module, encoder)
         self.head = head

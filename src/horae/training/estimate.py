@@ -33,7 +33,8 @@ from horae.sequences.history import Histories, Sequences
 from horae.sequences.prepared import PreparedLog
 from horae.sequences.prepared_split import AnySplit, PreparedSplit, learned_from
 from horae.training.fitting import first_vectors, made_ready, watched
-from horae.training.loop import LoopSettings, batches_of, be_thrifty, move, windows_of
+from horae.training.learned_texts import learn_texts, texts_learned
+from horae.training.loop import LoopSettings, batches_of, be_thrifty, begin_step, move, windows_of
 from horae.training.members import members_of
 from horae.training.memory import bytes_needed, bytes_there, num_weights
 from horae.training.objectives import Objective
@@ -45,6 +46,8 @@ __all__ = ["Estimate", "NetworkEstimate", "Range", "estimate"]
 
 VALIDATED = (4, 200)
 """Requests that are answered to see how long validation takes: the few first."""
+TEXTS = 128
+"""Texts that are encoded to see how long all of them take."""
 SMALL = 16
 """The first piece is so many times smaller than the training's."""
 MOST = 10_000
@@ -77,7 +80,7 @@ class NetworkEstimate:
         steps: In an epoch; None where nothing was timed.
         epoch_seconds: Of one epoch, by the slowest and the quickest of the pieces that were timed.
         first_seconds: Before the first step: where items begin.
-        validation_seconds: After each epoch.
+        validation_seconds: After each epoch, encoding all texts anew included where their encoder learns.
         again_share: Events that it learns from again, train and validation together, against those of an epoch; 0: it
             does not.
         timed: Pieces of batches that were timed.
@@ -268,6 +271,7 @@ def _timed(
     loop = LoopSettings.from_table(recipe.train)
     sequences = learned_from(split, "fit", recommender.sequences)
     with torch.random.fork_rng(devices=[]):
+        learn_texts(network, recommender, seed)
         torch.manual_seed(seed)
         objective = made_ready(network, sequences, recipe, seed, watched(split))
         begin = first_vectors(network, sequences, recipe, seed)
@@ -287,13 +291,13 @@ def _timed(
     again = _share_again(split, recommender.sequences, sequences) if loop.relearns(split.kind) else 0.0
     return NetworkEstimate(
         known.recipe,
-        known.weights,
+        sum(one.numel() for one in network.parameters()),
         known.memory_bytes,
         known.epochs if len(cut_for) else Range(loop.epochs, loop.epochs),
         steps,
         Range(positions * min(paces) + steps * step, positions * max(paces) + steps * step),
         first,
-        _validation_seconds(recommender, cut_for, seed, budget),
+        _validation_seconds(recommender, cut_for, seed, budget) + _texts_seconds(network),
         again if len(cut_for) else 0.0,
         len(paces),
     )
@@ -326,19 +330,22 @@ def _paced(
         framed = network.framing.frame(cut.take(rows), rng)
         made = (_now(device) - begun) / framed.target_BL.numel()
         framed = framed.to(device)
+        begun = _now(device)
+        begin_step(network, framed, rng)
+        anew = _now(device) - begun
         piece = framed.pieces(many)[0]
         begun = _now(device)
         for _, loss in objective.steps(network, piece) if many == 1 else objective.steps(network, piece, framed):
             loss.backward()  # type: ignore[no-untyped-call]
         learned = _now(device)
-        move(optimiser, list(network.parameters()), loop)
+        move(network, optimiser, list(network.parameters()), loop)
         pace = made + (learned - begun) / piece.target_BL.numel()
         if number == 0:
             while many > loop.accumulate and pace * framed.target_BL.numel() / (many // 2) < budget / AT_LEAST:
                 many //= 2
             continue
         paces.append(pace)
-        moves.append(_now(device) - learned)
+        moves.append(anew + _now(device) - learned)
         if len(paces) >= AT_LEAST and _now(device) - started > budget:
             break
     return paces, moves
@@ -357,6 +364,15 @@ def _validation_seconds(recommender: Recommender, cut: Cut, seed: int, budget: f
         quality(recommender, few)
         pace = (time.perf_counter() - started) / len(few)
     return pace * len(cut)
+
+
+def _texts_seconds(network: Network) -> float:
+    """Of encoding all texts anew, where their encoder learns, by some of them."""
+    if (learned := texts_learned(network)) is None:
+        return 0.0
+    started = time.perf_counter()
+    share = learned[0].encode_some(TEXTS)
+    return (time.perf_counter() - started) / share
 
 
 def _share_again(split: AnySplit, whole: Sequences, fit: Sequences) -> float:

@@ -40,13 +40,14 @@ from horae.sequences.history import Sequences
 from horae.sequences.prepared_split import AnySplit, learned_from
 from horae.training.calibrate import calibrate
 from horae.training.joint import Joint
+from horae.training.learned_texts import learn_texts
 from horae.training.loop import CHOOSES, LoopSettings, Trained, Validate, train_network
 from horae.training.members import gather, members_of
 from horae.training.objectives import NextItemObjective, Objective, Penalised, make_objective
 from horae.training.options import Options
 from horae.training.pretrain import labels_of, pretrain
 from horae.training.progress import Boarded, Progress
-from horae.training.settings import DRAWING, train_settings
+from horae.training.settings import DRAWING, ObjectiveSettings, train_settings
 from horae.training.start import begin_near_neighbours
 from horae.training.transfer import take_over
 
@@ -106,6 +107,7 @@ def fit_again(recommender: Recommender, took: Mapping[str, Any], seed: int, wher
     elif isinstance(recommender.model, Network):
         recipe = recommender.recipe
         known = replace(recipe, train={**recipe.train, "epochs": max(1, took["best_epoch"])})
+        learn_texts(recommender.model, recommender, seed)
         if _fit(
             recommender.model, recommender.sequences, known, seed, where, progress, "refit", True, recommender.catalog
         ).interrupted:
@@ -130,6 +132,7 @@ def _learn(recommender: Recommender, split: AnySplit, seed: int, where: Options,
     if len(cut) == 0:
         progress.say("Nobody in the validation part has a history: nothing stops the training early.")
     told = (watched(split), recommender.catalog)
+    learn_texts(model, recommender, seed)
     asked = partial(_fit, model, sequences, recommender.recipe, seed, where, progress, "search", *told)
     if len(recommender.items) == 1 and model.upcoming is not None:  # nothing to rank: the other heads choose
         assert isinstance(split, Split)  # `train` refuses these heads for others
@@ -150,6 +153,7 @@ def _relearn(
     progress.say(f"Learning again, from train and validation together: {epochs}.")
     network = model_of(recipe, whole.num_items, len(whole.behaviors), seed, recommender.device, recommender.content)
     assert isinstance(network, Network)
+    learn_texts(network, recommender, seed)
     known = learned_from(split, "train", whole)
     whole = replace(recipe, train={**recipe.train, "epochs": trained.best_epoch})
     again = _fit(network, known, whole, seed, where, progress, "relearn", watched(split), recommender.catalog)
@@ -254,11 +258,17 @@ def _fit(
         progress=progress if board is None else Boarded(progress, board),
         folder=where.folder,
         resume=where.resume,
-        made_of=json.dumps([dict(recipe.model), asdict(goal)], sort_keys=True),
+        made_of=_made_of(network, recipe, goal),
         chooses=chooses,
     )
     _add_cost(trained, earlier)
     return trained
+
+
+def _made_of(network: Network, recipe: Recipe, goal: ObjectiveSettings) -> str:
+    """What a checkpoint has to be of. Content counts by its vectors, and by its settings where its encoder learns."""
+    content = [] if network.texts is None else [dict(recipe.content)]
+    return json.dumps([dict(recipe.model), asdict(goal), *content], sort_keys=True)
 
 
 def first_vectors(

@@ -28,11 +28,12 @@ from horae.sequences.framing import Framed, windows
 from horae.sequences.history import Histories, Sequences
 from horae.training.allocator import keep_blocks
 from horae.training.checkpoint import Checkpoint, Trained, fingerprint
+from horae.training.learned_texts import texts_learned
 from horae.training.objectives import Objective
 from horae.training.optimisers import Optimiser, clip, make_optimiser
 from horae.training.progress import Progress
 
-__all__ = ["LoopSettings", "Trained", "batches_of", "be_thrifty", "move", "train_network", "windows_of"]
+__all__ = ["LoopSettings", "Trained", "batches_of", "be_thrifty", "begin_step", "move", "train_network", "windows_of"]
 
 Validate = Callable[[], Mapping[str, float]]
 CHOOSES = "ndcg@10"
@@ -145,6 +146,8 @@ def train_network(
     best = _copy(network)
     if checkpoint and resume and (found := checkpoint.read(network, optimiser, objective)):
         state, best = found
+        with optimiser.judged():
+            _refresh(network)
         progress.say(f"Going on after epoch {len(state.log)}.")
     progress.begin("training", settings.epochs)
     try:
@@ -152,6 +155,7 @@ def train_network(
             while len(state.log) < settings.epochs and not _stopped(state, settings, validate):
                 line = _epoch(network, objective, optimiser, sequences, settings, state, seed, begin, progress)
                 with optimiser.judged():
+                    _refresh(network, line, state)
                     _judge(line, state, validate, network, chooses)
                     if line["best"]:
                         best = _copy(network)
@@ -171,6 +175,7 @@ def train_network(
     finally:
         progress.end()
     network.load_state_dict(best)
+    _refresh(network)
     network.eval()
     return state
 
@@ -207,6 +212,7 @@ def _epoch(
     for number, rows in enumerate(batches, start=1):
         piece = cut.take(rows)
         framed = network.framing.frame(piece, rng).to(device)
+        begin_step(network, framed, rng)
         loss = _step(network, objective, optimiser, framed, settings)
         count = int((framed.target_BL > 0).sum())
         loss_sum, targets = loss_sum + loss * count, targets + count
@@ -255,7 +261,7 @@ def _step(
     for parameters, loss in objective.steps(network, framed):
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        move(optimiser, parameters, settings)
+        move(network, optimiser, parameters, settings)
         total += float(loss.detach())
     return total
 
@@ -274,12 +280,22 @@ def _step_in_pieces(
             loss.backward()  # type: ignore[no-untyped-call]
             total, moved = total + float(loss.detach()), parameters
     if moved is not None:
-        move(optimiser, moved, settings)
+        move(network, optimiser, moved, settings)
     return total
 
 
-def move(optimiser: Optimiser, parameters: list[nn.Parameter], settings: LoopSettings) -> None:
+def begin_step(network: Network, framed: Framed, rng: np.random.Generator) -> None:
+    """What is made anew for each batch, whatever pieces it comes in."""
+    if (learned := texts_learned(network)) is not None:
+        texts, table = learned
+        texts.begin_step(table, framed, rng)
+
+
+def move(network: Network, optimiser: Optimiser, parameters: list[nn.Parameter], settings: LoopSettings) -> None:
     """Take the step that the gradients ask for."""
+    if (learned := texts_learned(network)) is not None:
+        texts, table = learned
+        texts.end_step(table)
     if settings.clip_norm > 0:
         clip(parameters, settings.clip_norm)
     optimiser.step()
@@ -290,6 +306,19 @@ def batches_of(cut: Histories, batch_tokens: int, rng: np.random.Generator) -> l
     order = rng.permutation(len(cut))
     batches = [order[rows] for rows in bucket(cut.lengths[order] - 1, batch_tokens)]
     return [batches[number] for number in rng.permutation(len(batches))]
+
+
+def _refresh(network: Network, line: dict[str, Any] | None = None, state: Trained | None = None) -> None:
+    """Encode all texts anew where their encoder learns; a line and the training's time say how long it took."""
+    if (learned := texts_learned(network)) is None:
+        return
+    texts, table = learned
+    started, cpu_started = time.perf_counter(), time.process_time()
+    texts.refresh(table)
+    if line is not None and state is not None:
+        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+        line["texts_seconds"] = round(seconds, 3)
+        state.seconds, state.cpu_seconds = state.seconds + seconds, state.cpu_seconds + cpu_seconds
 
 
 def _guard(loss: float, mean: float, state: Trained, epoch: int) -> None:

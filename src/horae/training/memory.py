@@ -16,7 +16,10 @@ from typing import Any
 import torch
 
 from horae.errors import RecipeError
+from horae.features.content.batches import TOKENS
+from horae.features.content.choosing import learning_encoder
 from horae.features.content.of_items import ItemContent
+from horae.features.content.weights import document, width_of
 from horae.models.compose import compose
 from horae.models.ensemble import member_recipes
 from horae.recipe import Recipe
@@ -49,7 +52,19 @@ def bytes_needed(recipe: Recipe, num_items: int, num_behaviors: int, content: It
     """At least so many bytes while the recipe's network is trained."""
     copies = COPIES + bool(recipe.train.get("average_steps"))
     weights = num_weights(recipe, num_items, num_behaviors, content)
-    return int(4 * (copies * weights + _kept_numbers(recipe.model, recipe.train)))
+    kept = _kept_numbers(recipe.model, recipe.train)
+    return int(4 * (copies * weights + kept)) + (_texts_bytes(content) if content is not None else 0)
+
+
+def _texts_bytes(content: ItemContent) -> int:
+    """What an encoder of texts adds that is trained along: its own weights, and what one batch of texts keeps."""
+    if not content.settings.lora:
+        return 0
+    folder = learning_encoder(content.settings.text).folder
+    said = document(folder, "config.json")
+    layers = next((int(said[name]) for name in ("num_hidden_layers", "n_layers", "n_layer") if name in said), 1)
+    inside = ACTIVATIONS_PER_WIDTH * (width_of(said) or 0) * layers
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors")) + 4 * TOKENS * inside
 
 
 def _kept_numbers(model: Mapping[str, Any], train: Mapping[str, Any]) -> float:

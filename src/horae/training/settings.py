@@ -135,6 +135,7 @@ def filled(recipe: Recipe) -> Recipe:
     recommend = {key: list(value) if isinstance(value, tuple) else value for key, value in listed.items()}
     model = resolved(recipe.model)
     recipe = replace(recipe, content=_filled_content(recipe.content, model))
+    _check_texts(recipe.content, model)
     if recommend["index"] == "approximate" and "encoder" not in model:
         raise RecipeError(
             '[recommend] index = "approximate" has no effect: only networks have item vectors to search.',
@@ -223,6 +224,23 @@ def _filled_content(table: Mapping[str, Any], model: Mapping[str, Any]) -> dict[
             )
         return {}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(content).items()}
+
+
+def _check_texts(content: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+    """Refuse an encoder to be trained with what does not train it."""
+    if not content.get("lora"):
+        return
+    if "ensemble" in model:
+        raise RecipeError(
+            "[content] lora is not possible with an ensemble: its members share what is known of items.",
+            hint="Train the network alone, or write lora = 0.",
+        )
+    if "encoder" not in model or model.get("fusion", "ids") == "ids":
+        raise RecipeError(
+            f"[content] lora = {content['lora']} has no effect: only a network whose items are made of texts trains "
+            "their encoder.",
+            hint='Write [model] fusion = "sum", choose recipe text-sasrec, or write lora = 0.',
+        )
 
 
 def _check_blocks(encoder: str) -> None:

@@ -45,6 +45,7 @@ from horae.training.blend import learn_blend
 from horae.training.check import check
 from horae.training.choose import AUTO, Choice, asked, because_of, settled
 from horae.training.fitting import calibrated, cost, finish, fit_again, model_of, search
+from horae.training.learned_texts import keep_texts
 from horae.training.members import log_of, together
 from horae.training.memory import refuse_what_cannot_fit
 from horae.training.options import Options
@@ -115,6 +116,7 @@ def train(
     if isinstance(split, Split) and upcoming_of(recommender) is not None:
         recommender.card["forecast"] = calibrated_levels(recommender, split, seed=seed).as_dict()
     finish(recommender, split, trained, seed, where, progress)
+    keep_texts(recommender)
     recommender.card["training"] = cost(together(trained))
     if isinstance(recommender.model, Ensemble):
         recommender.card["training"]["members"] = [cost(one) for one in trained]
@@ -167,6 +169,7 @@ def refit(recommender: Recommender, *, options: Options | None = None) -> Recomm
     content = content_in(recommender.recipe, everything, recommender.catalog, where.start)
     fresh = untrained(recommender.recipe, everything, recommender.catalog, seed, recommender.device, content)
     fit_again(fresh, recommender.card["training"], seed, where, where.progress or progress_for(None))
+    keep_texts(fresh)
     card = {**recommender.card, "refit": True, "items": len(fresh.items)}
     card.pop("items_trained", None)
     if fresh.content is not None:

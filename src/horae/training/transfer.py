@@ -49,6 +49,13 @@ def check_start(recipe: Recipe, start: Recommender) -> None:
             f"[model] {key} = {new.get(key)!r} here, {old.get(key)!r} in the run to start from.",
             hint="Its weights do not fit. Use that run's recipe: give its recipe.toml as --recipe.",
         )
+    learned = None if start.content is None else start.content.adapter
+    rank = recipe.content.get("lora", 0)
+    if learned is not None and rank not in (0, learned.rank):
+        raise RecipeError(
+            f"[content] lora = {rank} here, {learned.rank} in the run to start from.",
+            hint=f"Write lora = {learned.rank} to train its encoder further, or 0 to leave it as that run has it.",
+        )
 
 
 def take_over(network: Network, sequences: Sequences, start: Recommender) -> int:

