@@ -76,7 +76,8 @@ class Reduction:
         mean_C, direction_CP = (torch.from_numpy(one).to(vector_NC) for one in (self.mean_C, self.direction_CP))
         components = (vector_NC - mean_C) @ direction_CP
         components = components + (components.clamp(-FARTHEST, FARTHEST) - components).detach()
-        return components / max(self.direction_CP.shape[1], 1) ** 0.5
+        shortened: Tensor = components / max(self.direction_CP.shape[1], 1) ** 0.5
+        return shortened
 
 
 @dataclass(frozen=True, eq=False)
