@@ -51,6 +51,7 @@ CLAIMS = {
     "few_shot": "ml-1m to ml-100k by content: 10, 50, 250 users, transfer against from scratch, paired",
     "scaling": "ml-1m users 1 to 2999 by time: validation loss by width, depth and users of sasrec, fitted power laws",
     "cross_domain": "amazon-beauty-2014 as six logs with shared people: new in one, with and without the rest",
+    "event_texts": "musical instruments: sentiment and vectors of reviews as context against without, paired",
     "tuning": "horae tune: 20 pruned trials each on ml-100k and amazon-beauty-2014",
     "series": "daily series, 28 days ahead: MASE of networks, ETS, ARIMA and simple methods on four sets",
     "peers_training": "an epoch of SASRec on Beauty and ml-1m beside RecTools, RePlay and RecBole: CPU seconds, memory",

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["anomalies", "content_splits", "cross_domain", "event_forecasts", "features", "few_shot", "series"]
+__all__ = [
+    "anomalies",
+    "content_splits",
+    "cross_domain",
+    "event_forecasts",
+    "event_texts",
+    "features",
+    "few_shot",
+    "series",
+]
 
 Said = Iterator[tuple[tuple[str, str], str]]
 OWN: Final = "user_frequency"
@@ -112,6 +121,17 @@ def cross_domain(result: Mapping[str, Any]) -> Said:
                 )
                 own, base = group["ndcg@10"][name], group["ndcg@10"][alone]
                 yield what, f"{own:.4f}; {base:.4f}; {_gap(group[f'{name} over {alone}'], 1, 4)}"
+
+
+def event_texts(result: Mapping[str, Any]) -> Said:
+    """What reviews add to the next item."""
+    for name, one in result["ways"].items():
+        if "against" in one:
+            what = (
+                f"musical instruments by time, {one['users']} users, reviews as {name}: ndcg@10, against without",
+                f"乐器，按时间，{one['users']} 个用户，评论作为 {name}：ndcg@10，对比没有",
+            )
+            yield what, f"{one['ndcg@10']:.4f}; {_gap(one['against'], 1, 4)}"
 
 
 def content_splits(result: Mapping[str, Any]) -> Said:
