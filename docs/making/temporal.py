@@ -16,6 +16,8 @@ __all__ = [
     "series",
 ]
 
+ENOUGH_PEOPLE: Final = 30
+"""Of fewer, nothing is told."""
 Said = Iterator[tuple[tuple[str, str], str]]
 OWN: Final = "user_frequency"
 DAY: Final = 86_400
@@ -135,20 +137,22 @@ def event_texts(result: Mapping[str, Any]) -> Said:
 
 
 def content_splits(result: Mapping[str, Any]) -> Said:
-    """What texts and pictures add to ids."""
+    """What texts and pictures add to ids, each against the one that lacks it."""
     for name, one in result["sets"].items():
         for way, run in one.items():
-            for other, gap in run["against"].items():
+            other = "ids and texts" if "posters" in way else "ids"
+            if other in run["against"]:
                 what = (
                     f"{name} by time, {way}; against {other}: ndcg@10",
                     f"{name} 按时间，{way}；对比 {other}：ndcg@10",
                 )
-                yield what, f"{run['ndcg@10']:.4f}; {_gap(gap, 1, 4)}"
-            for level in (level for level in run["cold"] if level["events"] == 1):
+                yield what, f"{run['ndcg@10']:.4f}; {_gap(run['against'][other], 1, 4)}"
+        for level in one["ids and texts"]["cold"]:
+            if level["events"] == 1 and level["users"] >= ENOUGH_PEOPLE:
                 own, popular = level["metrics"]["ndcg@10"]["mean"], level["opponents"]["popularity"]["ndcg@10"]["mean"]
                 what = (
-                    f"{name}, {way}: ndcg@10 of {level['users']} new people with one event; popularity",
-                    f"{name}，{way}：{level['users']} 个只有一个事件的新人的 ndcg@10；流行度",
+                    f"{name}, ids and texts: ndcg@10 of {level['users']} new people with one event; popularity",
+                    f"{name}，ids and texts：{level['users']} 个只有一个事件的新人的 ndcg@10；流行度",
                 )
                 yield what, f"{own:.4f}; {popular:.4f}"
 
