@@ -122,6 +122,14 @@ def _text_encoding(result: Mapping[str, Any]) -> Said:
     yield what, f"{result['texts_per_cpu_second']['horae']['median']:.0f}; {result['ratio']:.1f}x"
 
 
+def _content_quality(result: Mapping[str, Any]) -> Said:
+    name = "amazon-beauty-2014, leave-one-out, SASRec with titles", "amazon-beauty-2014，留一法，SASRec 加标题"
+    yield from _quality(*name)(result)
+    for metric, one in result["together"].items():
+        what = f"{name[0]}, the three networks added: {metric}", f"{name[1]}，三个网络相加：{metric}"
+        yield what, f"{one['mean']:.4f} [{one['low']:.4f}, {one['high']:.4f}]"
+
+
 def _shaping(result: Mapping[str, Any]) -> Said:
     what = (
         f"one request among {result['items']:,} items: CPU ms that rules, variety and shares add (medians)",
@@ -248,9 +256,7 @@ FIGURES: Final[dict[str, Tell]] = {
     "event_forecasts": temporal.event_forecasts,
     "series": temporal.series,
     "anomalies": temporal.anomalies,
-    "content_quality": _quality(
-        "amazon-beauty-2014, leave-one-out, SASRec with titles", "amazon-beauty-2014，留一法，SASRec 加标题"
-    ),
+    "content_quality": _content_quality,
     "content_splits": temporal.content_splits,
     "few_shot": temporal.few_shot,
     "event_texts": temporal.event_texts,
@@ -280,6 +286,7 @@ LONG: Final = {
     "features",
     "text_encoding",
     "shaping",
+    "content_quality",
     "cold_items",
     "event_forecasts",
     "series",
