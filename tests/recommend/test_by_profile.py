@@ -129,6 +129,14 @@ def test_numbers_are_put_into_groups_and_whole_numbers_are_equal_however_they_ar
     assert codes.values == ("1", "2") and codes.indices([1, 1.0, "2", 3]).tolist() == [0, 0, 1, -1]
 
 
+def test_numbers_of_a_file_without_types_are_numbers_and_codes_are_not():
+    ages = Attribute.learned(pl.Series("age", [str(age) for age in range(100)] + [None]))
+    assert ages is not None and len(ages.edges) == 4 and ages.indices(["31", 99, None]).tolist() == [1, 4, -1]
+    assert Attribute.learned(pl.Series("code", [f"{code:05}" for code in range(100)])) is None
+    few = Attribute.learned(pl.Series("stars", ["1", "2"] * 30))
+    assert few is not None and few.values == ("1", "2")
+
+
 def test_wrong_profiles_are_refused():
     split, profiles = planted()
     with pytest.raises(DataError, match="trained without profiles"):

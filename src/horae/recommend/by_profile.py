@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from horae.errors import DataError
+from horae.recommend.rules.columns import as_read
 from horae.schema import USER, IndexArray
 from horae.sequences.history import Sequences
 
@@ -60,7 +61,7 @@ class Attribute:
     @classmethod
     def learned(cls, column: pl.Series) -> Attribute | None:
         """From the training people's column; None where it tells nobody apart."""
-        known = column.drop_nulls()
+        known = _numbers(column.drop_nulls())
         if known.dtype.is_numeric() and known.n_unique() > GROUPS:
             shares = [group / GROUPS for group in range(1, GROUPS)]
             bounds = (known.cast(pl.Float64).quantile(share, "midpoint") for share in shares)
@@ -225,6 +226,14 @@ def _pairs(sequences: Sequences) -> tuple[IndexArray, IndexArray]:
     flat, width = sequences.flat, sequences.num_items + 1
     pair = np.unique((sequences.user_of_N() * width + flat.item_N)[flat.target_N])
     return np.divmod(pair, width)
+
+
+def _numbers(known: pl.Series) -> pl.Series:
+    """Text that a file without types has for numbers, as numbers; codes such as 01234 stay text."""
+    if known.dtype != pl.String or known.str.contains(r"^\s*0\d").any():
+        return known
+    read = as_read(known)
+    return read.drop_nans() if read.dtype.is_numeric() and read.n_unique() > GROUPS else known
 
 
 def _text(cell: Any) -> str:
