@@ -261,3 +261,18 @@ def test_learning_again_takes_items_in_with_everything_else(tmp_path):
 
 def test_rows_of_ids_are_found_in_any_type():
     assert InOrder(pl.Series(["7"])).indices(pl.Series([7])).tolist() == [1]
+
+
+def test_a_value_that_ends_the_reading_of_a_column_is_told_and_refused_where_the_run_has_rules_of_it():
+    written = CATALOG.with_columns(pl.col("price").cast(pl.String), launch_time=pl.lit("2020-01-01"))
+    one = pl.DataFrame({"item_id": ["n1"], "title": ["shoe"], "price": ["cheap"], "launch_time": ["2024-05-31"]})
+    late = one.with_columns(price=pl.lit("12.5"), launch_time=pl.lit("31.05.2024"))
+    run = trained("item-knn", 'recommend.rules=["deny where launch_time > now"]', catalog=written)
+    with pytest.raises(DataError, match=r"'n1': launch_time = '31.05.2024' is not written like '2020-01-01'.*rules"):
+        run.add_items(late)
+    assert len(run.items) == 12 and not len(run.recommend(users=["u000"], k=1, filter="price > 100").frame)
+    told = run.add_items(one)
+    assert "price = 'cheap' is not written like '0'" in told.notes[0] and len(run.items) == 13
+    run.recommend(users=["u000"], k=3)
+    with pytest.raises(DataError, match="no order"):
+        run.recommend(users=["u000"], k=3, filter="price > 100")

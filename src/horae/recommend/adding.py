@@ -21,7 +21,10 @@ from horae.features.content.of_items import ItemContent
 from horae.features.content.vectors import ContentVectors, read_vectors
 from horae.models.base import Growing
 from horae.models.network import Network
+from horae.recommend.rules.columns import as_read
+from horae.recommend.strategy.shaper import Shaper
 from horae.schema import ITEM, Id
+from horae.sequences.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from horae.recommend.recommender import Recommender
@@ -31,6 +34,9 @@ __all__ = ["Added", "add_items", "num_trained"]
 TRAINED = "items_trained"
 """On the card of a run that items were added to: so many, the first of its table, something was learned of."""
 SHOWN = 5
+SAMPLE = 100
+"""Values of a column of text that say how it is written."""
+ALIKE = "Give the values as they stand in the catalog that the run was trained with."
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ def add_items(
     content = _content(recommender, used, given, fresh, there if change else [])
     _must_be_known(model, content, fresh, len(recommender.items))
     merged = None if recommender.catalog is None else _merged(recommender.catalog, used)
+    _must_keep_rules(recommender, fresh, used, merged, notes)
     if recommender.catalog is None and len(rows.columns) > 1:
         notes.append("This run has no catalog, so attributes of the new items are not kept.")
 
@@ -164,13 +171,48 @@ def _typed(rows: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Series:
         row = int(lost.arg_max() or 0)
         raise DataError(
             f"Item {rows[ITEM][row]!r}: {name} = {rows[name][row]!r} is no {dtype}, as the run's catalog has it.",
-            hint="Give the values as they stand in the catalog that the run was trained with.",
+            hint=ALIKE,
         ) from None
 
 
 def _merged(catalog: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """The catalog with these rows, in the place of those that it had of the same items."""
     return pl.concat([catalog.join(rows.select(ITEM), on=ITEM, how="anti", maintain_order="left"), rows])
+
+
+def _must_keep_rules(
+    recommender: Recommender, fresh: Sequence[Id], rows: pl.DataFrame, merged: pl.DataFrame | None, notes: list[str]
+) -> None:
+    """A file's text is numbers or times to rules where all of its values are: one other value ends that.
+
+    Raises:
+        DataError: The run's own rules could not be read any more.
+    """
+    if recommender.catalog is None or merged is None:
+        return
+    told = [_odd(rows, name, recommender.catalog[name]) for name in rows.columns if name != ITEM]
+    odd = [one for one in told if one]
+    if not odd:
+        return
+    items = Vocabulary(recommender.items.all)
+    items.append(fresh)
+    try:
+        Shaper(recommender.recipe.recommend, items, merged, recommender.shaper.learned).check_rules()
+    except DataError as error:
+        raise DataError(f"{odd[0]} The run's rules need it: {error}", hint=ALIKE) from error
+    notes.extend(f"{one} Rules and filters can no longer ask for more or less of it." for one in odd)
+
+
+def _odd(rows: pl.DataFrame, name: str, known: pl.Series) -> str:
+    """The first value that keeps a column of numbers, times or yes and no from being read so; empty if none does."""
+    some = known.drop_nulls().head(SAMPLE)
+    if known.dtype != pl.String or as_read(some).dtype == pl.String or as_read(known).dtype == pl.String:
+        return ""
+    given = rows.select(ITEM, name).drop_nulls(name).unique(name, maintain_order=True)
+    for item, value in given.iter_rows():
+        if as_read(pl.concat([some, pl.Series(name, [value])])).dtype == pl.String:
+            return f"Item {item!r}: {name} = {value!r} is not written like {some[0]!r}, as the run's catalog has it."
+    return ""
 
 
 def _content(

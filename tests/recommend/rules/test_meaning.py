@@ -103,6 +103,26 @@ def test_text_of_files_without_types_is_read_as_what_it_is():
         assert condition(parse_expression(text), text, columns).holds(Moment()).tolist() == [False, True, *[False] * 3]
 
 
+@pytest.mark.parametrize(
+    ("text", "value", "what"),
+    [
+        ("launch_time > now", "31.05.2024", "no date"),
+        ("now < launch_time", "31.05.2024", "no date"),
+        ("price < 10", "12,50", "no number"),
+        ("price - 1 < 10", None, None),
+        ("name < 'b'", None, None),
+    ],
+)
+def test_a_value_that_keeps_a_column_from_being_times_or_numbers_is_named(text, value, what):
+    raw = {"launch_time": ["2024-05-31", "31.05.2024"], "price": ["3", "12,50"], "name": ["a", "b"]}
+    columns = Columns(ITEMS, pl.DataFrame({"item_id": ["a", "b"], **raw}))
+    with pytest.raises(DataError) as caught:
+        condition(parse_expression(text), text, columns)
+    assert ("was read as text" in caught.value.hint) == (value is not None)
+    if value:
+        assert f"{value!r} is {what}" in caught.value.hint
+
+
 def test_a_run_without_a_catalog_says_so():
     bare = Columns(ITEMS, None)
     with pytest.raises(DataError, match="no catalog"):

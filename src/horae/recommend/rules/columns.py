@@ -17,7 +17,7 @@ import polars as pl
 from horae.schema import ITEM, IndexArray
 from horae.sequences.vocabulary import Vocabulary
 
-__all__ = ["Column", "Columns", "Lists", "Numbers", "Texts", "Truths"]
+__all__ = ["Column", "Columns", "Lists", "Numbers", "Texts", "Truths", "as_read"]
 
 FloatArray = npt.NDArray[np.float64]
 ISO_TIMES = (
@@ -162,8 +162,17 @@ class Columns:
     def __getitem__(self, name: str) -> Column:
         if name not in self._laid:
             column = self._frame[name]
-            self._laid[name] = _laid_out(column if name == ITEM else _read(column))
+            self._laid[name] = _laid_out(column if name == ITEM else as_read(column))
         return self._laid[name]
+
+    def unread(self, name: str, kind: str) -> str:
+        """What keeps a column of text from being read as numbers or times; empty if nothing does."""
+        column = self._frame[name]
+        if name == ITEM or column.dtype != pl.String or kind not in READ_AS:
+            return ""
+        told, read = READ_AS[kind]
+        odd = column.filter(column.is_not_null() & ~read(column))
+        return f"`{name}` was read as text: {odd[0]!r} is {told}. Mend the catalog and train again." if len(odd) else ""
 
     def lists(self, name: str) -> Lists:
         """A column of groups: a list, or one entry for each text, number or yes and no."""
@@ -177,7 +186,7 @@ class Columns:
         return text.as_lists
 
 
-def _read(column: pl.Series) -> pl.Series:
+def as_read(column: pl.Series) -> pl.Series:
     """A column of text, as files without types have it, as what all of its values are: numbers, yes and no, times."""
     if column.dtype != pl.String or column.null_count() == len(column):
         return column
@@ -192,6 +201,25 @@ def _read(column: pl.Series) -> pl.Series:
         if time.null_count() == column.null_count():
             return time
     return column
+
+
+def _are_numbers(column: pl.Series) -> pl.Series:
+    return column.cast(pl.Float64, strict=False).is_not_null()
+
+
+def _are_times(column: pl.Series) -> pl.Series:
+    """Which texts are ISO times, whatever the others are."""
+    read = pl.Series([False]).new_from_index(0, len(column))
+    for pattern in ISO_TIMES:
+        read |= column.str.to_datetime(pattern, time_unit="us", strict=False).is_not_null()
+    return read
+
+
+READ_AS = {
+    "number": ("no number such as 12.5", _are_numbers),
+    "time": ("no date such as 2024-05-31", _are_times),
+}
+"""What a value of text lacks, where the other side of a comparison is of such a kind."""
 
 
 def _laid_out(column: pl.Series) -> Column:

@@ -207,14 +207,17 @@ class _Checker:
         return _made(kind, SIGNS[node.sign], left, right)
 
     def compare(self, node: s.Node, sign: str, left: _Meaning, right: _Meaning) -> _Meaning:
+        typed = left, right
         left, right = self.alike(node, left, right), self.alike(node, right, left)
         if left.kind == right.kind and left.kind in MEASURED:
             return _made("truth", lambda a, b: _measured(SIGNS[sign], a, b), left, right)
         same = {"text": _same_text, "truth": _same_truth}.get(left.kind)
         if left.kind != right.kind or same is None:
-            raise self.wrong(node, f"{_shown(left.kind)} cannot be compared with {_shown(right.kind)}")
+            what = f"{_shown(left.kind)} cannot be compared with {_shown(right.kind)}"
+            raise self.wrong(node, what, self.unread(node, *typed))
         if sign not in ("==", "!="):
-            raise self.wrong(node, f"{_shown(left.kind)} has no order: only == and != compare it")
+            what = f"{_shown(left.kind)} has no order: only == and != compare it"
+            raise self.wrong(node, what, self.unread(node, *typed))
         equal = _made("truth", same, left, right)
         return equal if sign == "==" else _made("truth", lambda pair: (pair[1], pair[0]), equal)
 
@@ -232,6 +235,12 @@ class _Checker:
         if other.kind == "text" and one.kind == "number" and one.text is not None:
             return _Meaning("text", lambda _: one.text)
         return one
+
+    def unread(self, node: s.Node, left: _Meaning, right: _Meaning) -> str:
+        """Why a column of a comparison is text, where numbers or times were meant."""
+        sides = ((node.left, right.kind), (node.right, left.kind)) if isinstance(node, s.Compare) else ()
+        told = (self.columns.unread(side.name, kind) for side, kind in sides if isinstance(side, s.Name))
+        return next((one for one in told if one), "")
 
     def has(self, node: s.Has) -> _Meaning:
         left, right = self.meaning(node.left), self.meaning(node.right)

@@ -107,8 +107,7 @@ class Shaper:
             DataError: A rule or a key names what the catalog or the log does not have.
         """
         own = self.settings
-        if own.rules:
-            self._rule_set(own.rules, None)
+        self.check_rules()
         asks = {"interest": {"interest"}, "context": {"context"}, "combined": set(own.weights or USUAL_WEIGHTS)}
         parts = asks.get(own.strategy, set())
         if "interest" in parts and (own.strategy == "interest" or own.blend == "declared"):
@@ -124,6 +123,15 @@ class Shaper:
                 "[recommend] new_items needs to know what items say.",
                 hint='Write [content] text = "auto" and give a catalog.',
             )
+
+    def check_rules(self) -> None:
+        """Read the recipe's own rules.
+
+        Raises:
+            DataError: One names what the catalog does not have, or compares what cannot be compared.
+        """
+        if self.settings.rules:
+            self._rule_set(self.settings.rules, None)
 
     def plan(self, requests: Requests) -> Plan | None:
         """What is to be done with the scores of these requests; None: nothing.
