@@ -81,9 +81,20 @@ def test_pictures_stand_beside_texts_or_alone():
     content = horae.encode_catalog(pictured, ["title"], "hashed", images="poster", cache=False)
     assert content.modalities == ["text", "image"] and content.encoders["image"] == "colors"
     assert content.known["image"].tolist() == [False, True, False, False, False]
+    broken = content.report.steps[-1]
+    assert broken.message == "1 of 2 pictures that are named are missing or broken"
+    assert broken.examples == ("b: no picture that can be read",)
     assert horae.encode_catalog(pictured, [], images="poster", cache=False).modalities == ["image"]
     with pytest.raises(DataError, match="no column 'cover'"):
         horae.encode_catalog(pictured, ["title"], "hashed", images="cover")
+
+
+def test_a_picture_that_is_not_where_its_path_says_is_told_with_the_folder(tmp_path, monkeypatch):
+    pytest.importorskip("PIL.Image", reason="needs the extra image")
+    monkeypatch.chdir(tmp_path)
+    pictured = CATALOG.with_columns(pl.Series("poster", ["pics/a.png", None, None, None]))
+    broken = horae.encode_catalog(pictured, [], images="poster", cache=False).report.steps[-1]
+    assert broken.rows == 1 and broken.examples == (f"a: pics/a.png (no such file from {tmp_path})",)
 
 
 def test_progress_is_told_in_lines_to_a_log(monkeypatch, capsys):

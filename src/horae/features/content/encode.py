@@ -155,6 +155,7 @@ def encode_catalog(
         vectors["image"] = encode_images(pictures, image, cache=cache, progress=progress)
         encoders["image"] = image.name
         report_on(report, "image", ids, vectors["image"], images)
+        _report_broken(report, ids, pictures, vectors["image"])
     return ContentVectors(
         ids,
         {name: np.vstack([np.zeros((1, one.shape[1]), np.float32), one]) for name, one in vectors.items()},
@@ -269,3 +270,24 @@ def report_on(report: DataReport, modality: str, ids: pl.Series, vector_NC: Floa
         examples = tuple(str(one) for one in without.head(SHOWN))
         message = f"{len(without):,} of {len(ids):,} items have none that can be used"
         report.add(Step(f"{modality}_missing", "warning", len(without), message, examples))
+
+
+def _report_broken(
+    report: DataReport, ids: pl.Series, pictures: Sequence[bytes | str | os.PathLike[str] | None], vector_NC: FloatArray
+) -> None:
+    """Say which pictures are named and cannot be used: no file there, or no picture in it."""
+    useless = ~vector_NC.any(axis=1)
+    named = [row for row, picture in enumerate(pictures) if picture]
+    lost = [row for row in named if useless[row]]
+    if lost:
+        examples = tuple(f"{ids[row]}: {_called(pictures[row])}" for row in lost[:SHOWN])
+        message = f"{len(lost):,} of {len(named):,} pictures that are named are missing or broken"
+        report.add(Step("image_broken", "warning", len(lost), message, examples))
+
+
+def _called(picture: object) -> str:
+    """A path with what is the matter with it; content has no name."""
+    if isinstance(picture, bytes):
+        return "no picture that can be read"
+    there = Path(str(picture)).is_file()
+    return f"{picture} ({'no picture that can be read' if there else f'no such file from {Path.cwd()}'})"

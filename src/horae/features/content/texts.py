@@ -93,7 +93,8 @@ def text_columns(catalog: pl.DataFrame, columns: Sequence[str] | None) -> list[s
         if not known:
             raise DataError(
                 f"The catalog has no column of text that is known by its name; it has {found}.",
-                hint="Name the columns: columns=[...], or --columns on the command line.",
+                hint="Name them: columns=[...] in Python, --columns of `horae data encode`, "
+                """content.columns of a recipe (--set 'content.columns=["text"]').""",
             )
         return known
     for name in columns:
