@@ -30,3 +30,18 @@ def test_what_has_no_effect_or_cannot_be_is_refused(horae: Horae, items: Path, t
     assert "--images" in horae("data", "encode", items, "-o", out, "--image-encoder", "x", code=2).err
     said = horae("data", "encode", items, "-o", out, "--columns", "titel", "--encoder", "hashed", code=3).err
     assert "no column 'titel'" in said and "Did you mean title?" in said
+
+
+def test_rows_of_a_catalog_without_an_id_are_counted_not_dropped_in_silence(horae: Horae, items: Path, tmp_path: Path):
+    items.write_text("sku,title\n1,Red shoes\n,Coffee\n3,Tea\n,Cups\n")
+    out = tmp_path / "out.parquet"
+    said = horae("data", "encode", items, "-o", out, "--encoder", "hashed").err
+    assert "2 rows have no item_id, the first is row 2 of the table; left out" in said
+    items.write_text("sku,title\n,Red shoes\n")
+    assert "no row has an id in item_id" in horae("data", "encode", items, "-o", out, code=3).err
+
+
+def test_a_table_that_cannot_be_split_is_not_answered_with_options_of_a_log(horae: Horae, items: Path, tmp_path: Path):
+    items.write_text("sku;title\n1;Red\n2;Coffee\n3;Tea;green;here\n4;Cups\n")
+    said = horae("data", "encode", items, "-o", tmp_path / "out.parquet", code=3).err
+    assert "2 fields in each row" in said and "quotes" in said and "--max-bad" not in said

@@ -217,6 +217,13 @@ def test_what_is_missing_is_named_with_the_way_out(columns, message):
     assert "--columns" in raised.value.hint
 
 
+def test_a_log_of_texts_under_unknown_names_is_not_called_a_series():
+    texts = {"Leser": ["a", "b", "a"], "Buch": ["x", "x", "y"], "Art": ["p", "q", "p"], "Zeit": ["2024-01-01"] * 3}
+    with pytest.raises(DataError, match="recognised as user_id") as raised:
+        understand(table(**texts))
+    assert "series" not in str(raised.value)
+
+
 def test_a_log_without_items_is_read_and_says_so():
     frame, steps = understand(log(item=None, amount=[3.5]))
     assert frame.columns == ["user_id", "timestamp", "value"]

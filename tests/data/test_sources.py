@@ -206,7 +206,7 @@ def test_headers_that_do_not_fit_are_mended_where_that_is_safe(write):
         ("empty.csv", b"", "is empty"),
         ("blank.csv", b"\n\n\n", "is empty"),
         ("header.csv", HEADER.encode(), "has a header and no rows"),
-        ("picture.dat", bytes(range(256)) * 20, "is not text"),
+        ("picture.dat", bytes(range(256)) * 20, "is not text: it holds zero bytes, the first in line 1"),
         ("prose.txt", b"Once upon a time.\nThere was.\nA log in the deep wood, and it was long\n", "no delimiter"),
         ("two.zip", zipped(a="x", b="y"), r"holds 2 files \(a.csv, b.csv\)"),
         ("cut.gz", gzip.compress((HEADER + ROWS).encode())[:-200], "compressed and damaged"),

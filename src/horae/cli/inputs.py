@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from horae.cli.output import say, wrapped
+from horae.cli.output import say, say_all, wrapped
 
 if TYPE_CHECKING:
     import polars as pl
@@ -195,14 +195,29 @@ def data_table(overrides: Sequence[str] | None) -> Mapping[str, Any]:
 def read_table_of(source: str, key: str) -> pl.DataFrame:
     """A catalog (`key` is item_id) or profiles (user_id): the key under its own name, whatever the file calls it.
 
+    Rows without the key are left out, and a note says how many.
+
     Raises:
-        DataError: No column, or several, that may be the key; or a key that stands twice.
+        DataError: No column, or several, that may be the key; no row with it; or a key that stands twice.
     """
     from horae.data.sources import read_table
     from horae.errors import DataError
 
-    frame = read_table(source, max_bad=0.0).frame
-    frame = frame.rename({_key_column(frame.columns, key, source): key}).drop_nulls(key)
+    try:
+        frame = read_table(source, max_bad=0.0).frame
+    except DataError as error:
+        if "--" not in error.hint:
+            raise
+        # the options that it names are the log's
+        raise DataError(str(error), hint="Mend the file: text that holds the delimiter stands in quotes.") from error
+    frame = frame.rename({_key_column(frame.columns, key, source): key})
+    without = frame[key].is_null()
+    if without.all():
+        raise DataError(f"{source}: no row has an id in {key}.", hint=f"Fill in {key}.")
+    if without.any():
+        num = "1 row has" if without.sum() == 1 else f"{without.sum():,} rows have"
+        say_all([f"{source}: {num} no {key}, the first is row {(without.arg_max() or 0) + 1} of the table; left out."])
+        frame = frame.filter(~without)
     twice = frame[key].filter(frame[key].is_duplicated())
     if len(twice):
         raise DataError(f"{source}: {key} {twice[0]!r} stands in several rows.", hint="Give one row for each.")

@@ -142,7 +142,13 @@ def _notes(
     if len({level.users for level in levels}) > 1:
         yield "Fewer people come to the later rows: read `gained`, which compares each with themselves."
     if items.items and not items.in_table:
-        yield f"The model knows ids only: it can list none of the {items.items:,} new items, so its recall is 0."
+        if own.content is None:
+            yield f"The model knows ids only: it can list none of the {items.items:,} new items, so its recall is 0."
+        else:
+            yield (
+                f"None of the {items.items:,} new items is in the run's item table, so its recall is 0: "
+                "`horae items add` takes them in by their content."
+            )
     if not items.items:
         yield "No item of the test part is new."
     for name, reason in missing.items():

@@ -106,8 +106,10 @@ def decode(data: bytes, name: str, encoding: str | None) -> tuple[bytes, str]:
     if head.count(0) > len(head) // 4:
         return _decode_as(data, name, "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be")
     if 0 in head:
+        line = head[: head.index(0)].count(b"\n") + 1
         raise DataError(
-            f"{name} is not text: it holds zero bytes.", hint="Give CSV, JSON lines, Parquet or a database."
+            f"{name} is not text: it holds zero bytes, the first in line {line}.",
+            hint="Give CSV, JSON lines, Parquet or a database; if it is text, take these bytes out.",
         )
     try:
         data.decode("utf-8")

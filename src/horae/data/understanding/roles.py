@@ -264,7 +264,7 @@ def _check_complete(frame: pl.DataFrame, source: str, roles: Roles) -> None:
         missing = [role for role in missing if role == "user_id"]
     if not missing:
         return
-    series = missing == ["user_id"] and "item_id" not in roles.columns
+    series = missing == ["user_id"] and "item_id" not in roles.columns and _has_numbers(frame)
     what = " It looks like a series of values over time, not a log of events." if series else ""
     hint = f"Name it: --columns {','.join(f'{role}=COLUMN' for role in missing)}."
     if "timestamp" in missing and "item_id" in roles.columns:
@@ -274,6 +274,11 @@ def _check_complete(frame: pl.DataFrame, source: str, roles: Roles) -> None:
         f"its columns are {_listed(frame.columns)}.{what}",
         hint=hint,
     )
+
+
+def _has_numbers(frame: pl.DataFrame) -> bool:
+    sample = sample_of(frame)
+    return any(traits(sample[name]).kind in ("integer", "number") for name in sample.columns)
 
 
 def _rivals(role: str, names: list[str], source: str) -> DataError:
