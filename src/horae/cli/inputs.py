@@ -209,7 +209,7 @@ def read_table_of(source: str, key: str) -> pl.DataFrame:
         if "--" not in error.hint:
             raise
         # the options that it names are the log's
-        raise DataError(str(error), hint="Mend the file: text that holds the delimiter stands in quotes.") from error
+        raise DataError(error.message, hint="Mend the file: text that holds the delimiter stands in quotes.") from error
     frame = frame.rename({_key_column(frame.columns, key, source): key})
     without = frame[key].is_null()
     if without.all():
