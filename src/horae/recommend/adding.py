@@ -199,7 +199,7 @@ def _must_keep_rules(
     try:
         Shaper(recommender.recipe.recommend, items, merged, recommender.shaper.learned).check_rules()
     except DataError as error:
-        raise DataError(f"{odd[0]} The run's rules need it: {error}", hint=ALIKE) from error
+        raise DataError(f"{odd[0]} The run's rules need it: {error.message}", hint=ALIKE) from error
     notes.extend(f"{one} Rules and filters can no longer ask for more or less of it." for one in odd)
 
 

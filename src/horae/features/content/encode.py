@@ -276,9 +276,8 @@ def _report_broken(
     report: DataReport, ids: pl.Series, pictures: Sequence[bytes | str | os.PathLike[str] | None], vector_NC: FloatArray
 ) -> None:
     """Say which pictures are named and cannot be used: no file there, or no picture in it."""
-    useless = ~vector_NC.any(axis=1)
     named = [row for row, picture in enumerate(pictures) if picture]
-    lost = [row for row in named if useless[row]]
+    lost = [row for row in named if not vector_NC[row].any()]
     if lost:
         examples = tuple(f"{ids[row]}: {_called(pictures[row])}" for row in lost[:SHOWN])
         message = f"{len(lost):,} of {len(named):,} pictures that are named are missing or broken"
