@@ -48,6 +48,24 @@ def test_every_part_is_there(judged: Evaluation) -> None:
     assert "best in epoch 3" in html
 
 
+def test_the_catalogs_holes_are_told(judged: Evaluation) -> None:
+    message = "2 of 60 items have none that can be used"
+    steps = [
+        {
+            "name": "text_missing",
+            "kind": "warning",
+            "rows": 2,
+            "message": message,
+            "examples": ["p12", EVIL],
+            "hint": "",
+        }
+    ]
+    card = {"run": "markov", "content": {"known": {"text": 58}, "report": {"steps": steps}}}
+    html = report_page(card, judged.as_dict()).html()
+    assert "What items say" in html and "items with text" in html and "2 of 60 items have none" in html
+    assert EVIL not in html and "What items say" not in html_of(judged)
+
+
 def test_a_failed_audit_stands_at_the_top(judged: Evaluation) -> None:
     failed = replace(judged, leak_audit=replace(judged.leak_audit, trained_on=7))
     html = html_of(failed)

@@ -56,6 +56,8 @@ def report_page(
         forecast_sections(page, evaluation)
     _training(page, card, history)
     _data(page, card, description)
+    if card.get("content"):
+        _content(page, card["content"])
     _audit(page, evaluation)
     if not one_item(evaluation):
         _all_metrics(page, evaluation)
@@ -257,6 +259,15 @@ def _data(page: Page, card: Document, description: Document | None) -> None:
             for step in report["steps"]
         ]
         page.table(["what", "step", "rows", "in words"], rows, "Everything that was understood, changed or dropped")
+
+
+def _content(page: Page, content: Document) -> None:
+    """What is known of items, and where the catalog has holes."""
+    page.heading("What items say")
+    steps = content["report"]["steps"]
+    page.tiles([(f"items with {name}", known, "") for name, known in content["known"].items()])
+    rows = [[step["kind"], step["name"], step["message"], ", ".join(step["examples"])] for step in steps]
+    page.table(["what", "step", "in words", "for example"], rows, "Items without any are known by their ids alone")
 
 
 def _audit(page: Page, evaluation: Document) -> None:

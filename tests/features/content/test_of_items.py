@@ -83,3 +83,13 @@ def test_a_catalog_of_other_items_or_none_is_refused_in_words():
 def test_impossible_settings_are_refused(keys):
     with pytest.raises(RecipeError, match=r"\[content\]"):
         ContentSettings(**keys)
+
+
+def test_a_catalog_that_calls_everything_the_same_is_told_of():
+    same = pl.DataFrame({"item_id": ["a", "b", "c"], "title": ["one and the same"] * 3})
+    content = content_of(ITEMS, HASHED, same)
+    assert content is not None and content.widths == {"text": 0}
+    assert "the same text: it tells none of them apart" in str(content)
+    assert [step.rows for step in content.report.steps if step.name == "text_alike"] == [3]
+    different = content_of(ITEMS, HASHED, CATALOG)
+    assert different is not None and "apart" not in str(different)

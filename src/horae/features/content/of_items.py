@@ -26,7 +26,7 @@ from horae.features.content.settings import ContentSettings
 from horae.features.content.texts import text_columns, texts_of
 from horae.features.content.vectors import BoolArray, ContentVectors, Indexed, InOrder, read_vectors
 from horae.recipe import settings as read_settings
-from horae.schema import ITEM, DataReport, Id, IndexArray
+from horae.schema import ITEM, DataReport, Id, IndexArray, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -209,7 +209,8 @@ class ItemContent:
             f"{name}: {known_I.sum():,} of {self.num_items:,} items, {self.widths[name]} numbers"
             for name, known_I in self.known.items()
         ]
-        return "Content known: " + "; ".join(parts) + "."
+        alike = [step.message for step in self.report.steps if step.name.endswith("_alike")]
+        return ". ".join(["Content known: " + "; ".join(parts), *(f"But {one}" for one in alike)]) + "."
 
 
 def content_of(
@@ -266,6 +267,9 @@ def content_of(
         if like is None:
             reductions[name] = Reduction.fitted(vector_IC[known_I], settings.width)
         _same_width(here, name, reductions[name])
+        if not reductions[name].direction_CP.shape[1]:
+            message = f"all items that have any have the same {name}: it tells none of them apart"
+            here.report.add(Step(f"{name}_alike", "warning", int(known_I.sum()), message))
         vectors[name] = np.zeros((len(vector_IC), reductions[name].direction_CP.shape[1]), dtype=np.float32)
         vectors[name][known_I] = reductions[name].of(vector_IC[known_I])
     return ItemContent(vectors, dict(here.known), reductions, settings, hashed, adapter, here.report)
