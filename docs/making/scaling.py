@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -170,6 +170,7 @@ def _curves(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Validation loss by epoch, a line for each width, a dot at its best."""
     lines = {name: [(float(epoch), loss) for epoch, _, loss in one["curve"]] for name, one in runs.items()}
     frame = Frame.around([point for line in lines.values() for point in line], logarithmic=False)
+    frame = replace(frame, y_high=frame.y_high + 0.4 * (frame.y_high - frame.y_low))  # the names stand above the lines
     yield from _axes(frame, "Validation loss, nats", "epoch")
     for number, (name, line) in enumerate(lines.items()):
         colour = COLOURS[number % len(COLOURS)]

@@ -275,7 +275,7 @@ def _audit(page: Page, evaluation: Document) -> None:
     page.bullets(
         [
             "Everybody answers with weights, counts and windows frozen at the boundary; only recent_popularity_live, "
-            "and recipes with live-popularity in them, go on counting up to each request.",
+            "recipes with live-popularity in them, and places kept for new items go on counting up to each request.",
             "Every item was ranked, not a sample; equal scores are ordered by item, not by luck.",
             "Every user counts alike; intervals come from "
             f"{evaluation['bootstrap']:,} resamples of the users (seed {evaluation['seed']}).",
