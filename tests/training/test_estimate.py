@@ -34,7 +34,7 @@ def test_an_epoch_takes_about_as_long_as_was_said(split):
     recommender = horae.train(split, "sasrec", overrides=[*SMALL, "train.epochs=4"], options=options)
     assert one.steps == recommender.log[0]["steps"]
     taken = sorted(line["seconds"] for line in recommender.log)[1]
-    assert one.epoch_seconds.low / 5 < taken < 5 * one.epoch_seconds.high  # the machine has others to serve
+    assert one.epoch_seconds.low / 20 < taken < 20 * one.epoch_seconds.high  # a busy machine stretches either
     assert told.seconds.low < told.seconds.high and one.timed >= 3
 
 
