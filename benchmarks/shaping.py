@@ -21,11 +21,11 @@ from horae.training.train import Options
 
 REQUESTS: Final = 300
 WARM: Final = 50
-HALF_OFF: Final = "deny where sold_out"
+SOLD_OUT: Final = "deny where sold_out"
 QUOTA: Final = "quota at most 2 per brand"
 WAYS: Final[dict[str, dict[str, Any]]] = {
     "filter, price band": {"rules": ["price between 5 and 20"]},
-    "deny, boost": {"rules": [HALF_OFF, "boost x1.5 where price < 10"]},
+    "deny, boost": {"rules": [SOLD_OUT, "boost x1.5 where price < 10"]},
     "pin": {"rules": ['pin at 1 where price < 10 and brand == "b3"']},
     "quota": {"rules": [QUOTA]},
     "mmr by catalog": {"diversity": "mmr", "diversity_by": "catalog"},
@@ -35,7 +35,7 @@ WAYS: Final[dict[str, dict[str, Any]]] = {
     "exposure shares": {"exposure_by": "brand", "exposure_shares": {"b3": 0.2}},
     "freshness": {"freshness": 0.3},
     "deny, boost, quota, mmr by vectors": {
-        "rules": [HALF_OFF, "boost x1.5 where price < 10", QUOTA],
+        "rules": [SOLD_OUT, "boost x1.5 where price < 10", QUOTA],
         "diversity": "mmr",
         "diversity_by": "vectors",
     },
